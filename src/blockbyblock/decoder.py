@@ -1,0 +1,162 @@
+"""The decoder: N layers of masked self-attention, encoder-decoder attention and feed-forward (paper, section 3.1)."""
+
+from collections.abc import Iterator
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from blockbyblock.checks import check_positive
+from blockbyblock.config import BlockConfig
+
+KeyValue = tuple[Tensor, Tensor]  # keys [batch, heads, position, d_k] and values [batch, heads, position, d_v]
+
+
+class LayerCache:
+    """The keys and values that one decoder layer has already computed, of its target prefix and of the memory."""
+
+    def __init__(self) -> None:
+        self.target: KeyValue | None = None
+        self.memory: KeyValue | None = None
+
+    @property
+    def length(self) -> int:
+        """Number of target positions held."""
+        return 0 if self.target is None else self.target[0].shape[2]
+
+    def extend(self, key: Tensor, value: Tensor) -> KeyValue:
+        """Append the keys and values of new target positions; returns those of all positions so far.
+
+        Raises:
+            ValueError: the batch has another size than what is held.
+        """
+        if self.target is None:
+            self.target = key, value
+        else:
+            held_key, held_value = self.target
+            if held_key.shape[0] != key.shape[0]:
+                raise ValueError(
+                    f"the cache holds a batch of {held_key.shape[0]}, the new target one of {key.shape[0]}"
+                )
+            self.target = torch.cat((held_key, key), dim=2), torch.cat((held_value, value), dim=2)
+        return self.target
+
+    def select(self, rows: Int[Tensor, "rows"]) -> None:
+        """Keep these rows of the batch, in this order."""
+        self.target, self.memory = (
+            pair and (pair[0].index_select(0, rows), pair[1].index_select(0, rows))
+            for pair in (self.target, self.memory)
+        )
+
+
+class DecoderCache:
+    """What a decoder need not compute again when it appends tokens: one `LayerCache` per layer.
+
+    The keys and values of earlier target positions never change, because no position sees a later one; those of the
+    memory never change at all.
+
+    Args:
+        layers: number of decoder layers.
+    """
+
+    def __init__(self, layers: int) -> None:
+        self.layers = [LayerCache() for _ in range(layers)]
+
+    def __iter__(self) -> Iterator[LayerCache]:
+        return iter(self.layers)
+
+    @property
+    def length(self) -> int:
+        """Number of target positions held: the position of the next token."""
+        return self.layers[0].length
+
+    def select(self, rows: Int[Tensor, "rows"]) -> None:
+        """Keep these rows of the batch, in this order: finished sentences leave, beams follow their parents.
+
+        Args:
+            rows: indices into the batch; one may stand several times or not at all.
+        """
+        for layer in self.layers:
+            layer.select(rows)
+
+
+class DecoderLayer(nn.Module):
+    """Masked self-attention, Add & Norm, encoder-decoder attention, Add & Norm, feed-forward, Add & Norm."""
+
+    def __init__(self, config: BlockConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.self_attention = config.attention()
+        self.self_attention_add_norm = config.add_norm()
+        self.cross_attention = config.attention()  # the paper's "encoder-decoder attention"
+        self.cross_attention_add_norm = config.add_norm()
+        self.feed_forward = config.feed_forward()
+        self.feed_forward_add_norm = config.add_norm()
+
+    def forward(
+        self,
+        x: Float[Tensor, "batch position d_model"],
+        memory: Float[Tensor, "batch source d_model"],
+        mask: Bool[Tensor, "*_"] | None = None,
+        memory_mask: Bool[Tensor, "*_"] | None = None,
+        cache: LayerCache | None = None,
+    ) -> Float[Tensor, "batch position d_model"]:
+        """One layer; with a cache, `x` holds only the new positions.
+
+        Args:
+            x: the target so far, `[batch, position, d_model]`.
+            memory: the encoder's output, `[batch, source, d_model]`.
+            mask: over the target, True where allowed: a causal mask.
+            memory_mask: over the memory, True where allowed: the source's padding mask.
+            cache: keys and values of earlier calls; extended in place.
+
+        Raises:
+            ValueError: sizes do not fit together; in particular the batches of target and memory differ.
+        """
+        if cache is None:
+            cache = LayerCache()  # so that there is one path, whether or not somebody keeps it
+
+        def attend_to_target(x: Tensor) -> Tensor:
+            return self.self_attention.attend(x, *cache.extend(*self.self_attention.project(x, x)), mask)
+
+        def attend_to_memory(x: Tensor) -> Tensor:
+            if cache.memory is None:
+                cache.memory = self.cross_attention.project(memory, memory)
+            return self.cross_attention.attend(x, *cache.memory, memory_mask)
+
+        x = self.self_attention_add_norm(x, attend_to_target)
+        x = self.cross_attention_add_norm(x, attend_to_memory)
+        return self.feed_forward_add_norm(x, self.feed_forward)
+
+
+class Decoder(nn.Module):
+    """N decoder layers, one after the other.
+
+    Args:
+        config: the sizes of each layer.
+        layers: their number, N.
+
+    Raises:
+        ValueError: there is no layer.
+    """
+
+    def __init__(self, config: BlockConfig, layers: int) -> None:
+        super().__init__()
+        check_positive(layers=layers)
+        self.config = config
+        self.layers = nn.ModuleList(DecoderLayer(config) for _ in range(layers))
+        self.norm = config.stack_norm()
+
+    def forward(
+        self,
+        x: Float[Tensor, "batch position d_model"],
+        memory: Float[Tensor, "batch source d_model"],
+        mask: Bool[Tensor, "*_"] | None = None,
+        memory_mask: Bool[Tensor, "*_"] | None = None,
+        cache: DecoderCache | None = None,
+    ) -> Float[Tensor, "batch position d_model"]:
+        """Through all layers; arguments as for one layer."""
+        layer_caches = [None] * len(self.layers) if cache is None else list(cache)
+        for layer, layer_cache in zip(self.layers, layer_caches, strict=True):
+            x = layer(x, memory, mask, memory_mask, layer_cache)
+        return self.norm(x)
