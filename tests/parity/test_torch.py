@@ -1,0 +1,189 @@
+"""Equal to `torch.nn` under copied weights: outputs, gradients of the inputs and of every parameter."""
+
+import pytest
+import torch
+from comparison import LIMITS, largest_difference, randomise
+from torch import nn
+
+from blockbyblock import (
+    BlockConfig,
+    Decoder,
+    DecoderLayer,
+    Encoder,
+    EncoderLayer,
+    MultiHeadAttention,
+    Transformer,
+    TransformerConfig,
+    causal_mask,
+)
+from blockbyblock.interop import from_torch, to_torch
+
+SIZES = {"d_model": 32, "heads": 4, "d_ff": 64, "dropout": 0.0}
+CAUSAL = causal_mask(5)
+SOURCE = torch.tensor([[True] * 7, [True] * 4 + [False] * 3])  # the second sentence has three places of padding
+SOURCE_MASK = SOURCE[:, None, None]
+VARIANTS = [
+    pytest.param({}, id="post-norm"),
+    pytest.param({"pre_norm": True}, id="pre-norm"),
+    pytest.param({"activation": "gelu", "final_norm": True, "norm_eps": 1e-3}, id="gelu-final-norm"),
+]
+both_precisions = pytest.mark.parametrize("dtype", LIMITS, ids=["float64", "float32"])
+all_variants = pytest.mark.parametrize("options", VARIANTS)
+
+
+def target_and_memory(dtype):
+    return torch.randn(2, 5, 32, dtype=dtype), torch.randn(2, 7, 32, dtype=dtype)
+
+
+@both_precisions
+def test_multi_head_attention(dtype, report):
+    ours = randomise(MultiHeadAttention(32, 4)).to(dtype)
+    peer = to_torch(ours)
+    difference = largest_difference(
+        ours,
+        lambda x, memory: ours(x, memory, memory, SOURCE_MASK),
+        peer,
+        lambda x, memory: peer(x, memory, memory, key_padding_mask=~SOURCE, need_weights=False)[0],
+        target_and_memory(dtype),
+        to_torch,
+    )
+    report("nn.MultiheadAttention", dtype, difference)
+    assert difference < LIMITS[dtype]
+
+
+@both_precisions
+@all_variants
+@pytest.mark.parametrize("layers", [1, 3])
+def test_encoder(layers, options, dtype, report):
+    config = BlockConfig(**SIZES, **options)
+    ours = randomise(EncoderLayer(config) if layers == 1 else Encoder(config, layers)).to(dtype)
+    peer = to_torch(ours)
+    difference = largest_difference(
+        ours,
+        lambda x: ours(x, SOURCE_MASK)[SOURCE],
+        peer,
+        lambda x: peer(x, src_key_padding_mask=~SOURCE)[SOURCE],
+        target_and_memory(dtype)[1:],
+        to_torch,
+    )
+    report("nn.TransformerEncoderLayer" if layers == 1 else "nn.TransformerEncoder, 3 layers", dtype, difference)
+    assert difference < LIMITS[dtype]
+
+
+@both_precisions
+@all_variants
+@pytest.mark.parametrize("layers", [1, 3])
+def test_decoder(layers, options, dtype, report):
+    config = BlockConfig(**SIZES, **options)
+    ours = randomise(DecoderLayer(config) if layers == 1 else Decoder(config, layers)).to(dtype)
+    peer = to_torch(ours)
+    difference = largest_difference(
+        ours,
+        lambda x, memory: ours(x, memory, CAUSAL, SOURCE_MASK),
+        peer,
+        lambda x, memory: peer(x, memory, tgt_mask=~CAUSAL, memory_key_padding_mask=~SOURCE),
+        target_and_memory(dtype),
+        to_torch,
+    )
+    report("nn.TransformerDecoderLayer" if layers == 1 else "nn.TransformerDecoder, 3 layers", dtype, difference)
+    assert difference < LIMITS[dtype]
+
+
+class Core(nn.Module):
+    """Encoder and decoder of a `Transformer` without embeddings and output layer: what `nn.Transformer` is."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.encoder, self.decoder = model.encoder, model.decoder
+        self.model = [model]  # in a list, so that its other parameters are not counted as ours
+
+    def forward(self, target, source):
+        return self.decoder(target, self.encoder(source, SOURCE_MASK), CAUSAL, SOURCE_MASK)
+
+
+def core_to_torch(core):
+    carrier = core.model[0]
+    carrier.encoder, carrier.decoder = core.encoder, core.decoder
+    return to_torch(carrier)
+
+
+@both_precisions
+@all_variants
+def test_whole_transformer(options, dtype, report):
+    config = TransformerConfig(**SIZES, **options, encoder_layers=2, decoder_layers=3, source_vocab=11, target_vocab=11)
+    core = Core(randomise(Transformer(config)).to(dtype))
+    peer = core_to_torch(core)
+
+    def run_peer(target, source):
+        return peer(
+            source,
+            target,
+            tgt_mask=~CAUSAL,
+            src_key_padding_mask=~SOURCE,
+            memory_key_padding_mask=~SOURCE,
+        )
+
+    difference = largest_difference(core, core, peer, run_peer, target_and_memory(dtype), core_to_torch)
+    report("nn.Transformer, 2 + 3 layers", dtype, difference)
+    assert difference < LIMITS[dtype]
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        MultiHeadAttention(32, 4, dropout=0.3),
+        EncoderLayer(BlockConfig(d_model=32, heads=4, d_ff=64, dropout=0.2, activation="gelu", pre_norm=True)),
+        DecoderLayer(BlockConfig(d_model=32, heads=4, d_ff=64, attention_dropout=0.3, activation_dropout=0.4)),
+        Encoder(BlockConfig(**SIZES, pre_norm=True, norm_eps=1e-3), 2),
+        Decoder(BlockConfig(**SIZES, final_norm=False), 2),
+    ],
+    ids=lambda module: type(module).__name__,
+)
+def test_there_and_back_again(module):
+    """Weights, dropout, mode and dtype survive the round trip, and nothing is shared."""
+    original = randomise(module).double().eval()
+    back = from_torch(to_torch(original))
+    assert str(back) == str(original)
+    assert not back.training
+    assert getattr(back, "dropout", None) == getattr(original, "dropout", None)
+    assert list(back.state_dict()) == list(original.state_dict())
+    for (name, ours), theirs in zip(original.state_dict().items(), back.state_dict().values(), strict=True):
+        assert torch.equal(ours, theirs), name
+        assert ours.dtype == theirs.dtype == torch.float64
+        assert ours.data_ptr() != theirs.data_ptr(), name
+
+
+def test_every_dropout_has_its_place():
+    """torch's layers take one number for all; a converted one keeps the three apart."""
+    config = BlockConfig(d_model=8, heads=2, d_ff=8, dropout=0.1, attention_dropout=0.2, activation_dropout=0.3)
+    peer = to_torch(DecoderLayer(config))
+    assert (peer.dropout1.p, peer.dropout2.p, peer.dropout3.p) == (0.1, 0.1, 0.1)
+    assert (peer.self_attn.dropout, peer.multihead_attn.dropout) == (0.2, 0.2)
+    assert peer.dropout.p == 0.3
+    back = from_torch(peer).config
+    assert (back.dropout, back.attention_dropout, back.activation_dropout) == (0.1, 0.2, 0.3)
+
+
+def test_what_torch_has_not_is_refused():
+    with pytest.raises(ValueError, match=r"d_k=3"):
+        to_torch(MultiHeadAttention(8, 2, d_k=3))
+    with pytest.raises(ValueError, match=r"d_v=3"):
+        to_torch(EncoderLayer(BlockConfig(d_model=8, heads=2, d_ff=8, d_v=3)))
+    with pytest.raises(ValueError, match=r"d_out=5"):
+        to_torch(MultiHeadAttention(8, 2, d_out=5))
+    with pytest.raises(ValueError, match="silu"):
+        to_torch(EncoderLayer(BlockConfig(d_model=8, heads=2, d_ff=8, activation="silu")))
+    with pytest.raises(TypeError, match="Linear"):
+        to_torch(nn.Linear(2, 2))
+
+
+def test_what_we_have_not_is_refused():
+    for options in ({"bias": False}, {"add_bias_kv": True}, {"add_zero_attn": True}, {"kdim": 4}):
+        with pytest.raises(ValueError, match="counterpart"):
+            from_torch(nn.MultiheadAttention(8, 2, batch_first=True, **options))
+    with pytest.raises(ValueError, match="batch_first"):
+        from_torch(nn.MultiheadAttention(8, 2))
+    with pytest.raises(ValueError, match="neither relu nor gelu"):
+        from_torch(nn.TransformerEncoderLayer(8, 2, 8, activation=torch.tanh, batch_first=True))
+    with pytest.raises(TypeError, match="Linear"):
+        from_torch(nn.Linear(2, 2))
