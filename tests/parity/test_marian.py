@@ -66,6 +66,7 @@ def test_there_and_back_again():
         assert torch.equal(here, there), name
 
 
+@pytest.mark.unhooked  # its own type check would refuse first
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -83,6 +84,7 @@ def test_what_marian_has_not_is_refused(options, message):
         to_marian(Transformer(TransformerConfig(**SIZES, **options)))
 
 
+@pytest.mark.unhooked  # its own type check would refuse first
 @pytest.mark.parametrize(
     ("options", "message"),
     [
