@@ -128,8 +128,6 @@ def test_whole_transformer(options, dtype, report):
     assert difference < LIMITS[dtype]
 
 
-@pytest.mark.unhooked  # its own type check would refuse first
-@pytest.mark.unhooked  # its own type check would refuse first
 @pytest.mark.parametrize(
     "module",
     [
@@ -166,6 +164,7 @@ def test_every_dropout_has_its_place():
     assert (back.dropout, back.attention_dropout, back.activation_dropout) == (0.1, 0.2, 0.3)
 
 
+@pytest.mark.unhooked  # its own type check would refuse first
 def test_what_torch_has_not_is_refused():
     with pytest.raises(ValueError, match=r"d_k=3"):
         to_torch(MultiHeadAttention(8, 2, d_k=3))
@@ -179,6 +178,7 @@ def test_what_torch_has_not_is_refused():
         to_torch(nn.Linear(2, 2))
 
 
+@pytest.mark.unhooked  # its own type check would refuse first
 def test_what_we_have_not_is_refused():
     for options in ({"bias": False}, {"add_bias_kv": True}, {"add_zero_attn": True}, {"kdim": 4}):
         with pytest.raises(ValueError, match="counterpart"):
