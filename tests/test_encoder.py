@@ -35,8 +35,13 @@ def test_layers_do_not_share_parameters():
 
 @pytest.mark.parametrize(
     ("options", "ends"),
-    [({}, False), ({"pre_norm": True}, True), ({"final_norm": True}, True), ({"pre_norm": True, "final_norm": False}, False)],
-)  # fmt: skip
+    [
+        ({}, False),
+        ({"pre_norm": True}, True),
+        ({"final_norm": True}, True),
+        ({"pre_norm": True, "final_norm": False}, False),
+    ],
+)
 def test_a_final_norm_by_default_only_with_pre_norm(options, ends):
     stack = encoder(2, **options)
     x = torch.randn(2, 5, 8, dtype=torch.float64)

@@ -214,6 +214,7 @@ class MultiHeadAttention(nn.Module):
             raise ValueError(f"{name} has shape {tuple(x.shape)}: the batch and the sequence must not be empty")
 
     def extra_repr(self) -> str:
+        """Return the sizes that a printed model shows."""
         return f"d_model={self.d_model}, heads={self.heads}, d_k={self.d_k}, d_v={self.d_v}"
 
 

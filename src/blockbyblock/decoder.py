@@ -1,7 +1,5 @@
 """The decoder: N layers of masked self-attention, encoder-decoder attention and feed-forward (paper, section 3.1)."""
 
-from collections.abc import Iterator
-
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
@@ -61,9 +59,6 @@ class DecoderCache:
 
     def __init__(self, layers: int) -> None:
         self.layers = [LayerCache() for _ in range(layers)]
-
-    def __iter__(self) -> Iterator[LayerCache]:
-        return iter(self.layers)
 
     @property
     def length(self) -> int:
@@ -156,7 +151,9 @@ class Decoder(nn.Module):
         cache: DecoderCache | None = None,
     ) -> Float[Tensor, "batch position d_model"]:
         """Through all layers; arguments as for one layer."""
-        layer_caches = [None] * len(self.layers) if cache is None else list(cache)
+        if cache is not None and len(cache.layers) != len(self.layers):
+            raise ValueError(f"a cache for {len(cache.layers)} layers, but the decoder has {len(self.layers)}")
+        layer_caches = [None] * len(self.layers) if cache is None else cache.layers
         for layer, layer_cache in zip(self.layers, layer_caches, strict=True):
             x = layer(x, memory, mask, memory_mask, layer_cache)
         return self.norm(x)

@@ -22,6 +22,7 @@ from blockbyblock import (
     scaled_dot_product_attention,
     split_heads,
 )
+from blockbyblock.attention import head_width
 
 pytestmark = pytest.mark.unhooked
 SMALL = {"d_model": 8, "heads": 2, "d_ff": 16, "encoder_layers": 1, "decoder_layers": 1, "max_length": 6}
@@ -49,6 +50,13 @@ def test_heads_that_do_not_divide():
         with pytest.raises(ValueError, match=message):
             build()
     assert BlockConfig(heads=7, d_k=64, d_v=64).key_width == 448
+
+
+def test_head_width():
+    assert head_width(512, 8) == 64
+    for sizes, message in (((0, 2), "d_model=0 must be"), ((8, 0), "heads=0 must be")):
+        with pytest.raises(ValueError, match=message):
+            head_width(*sizes)
 
 
 @pytest.mark.parametrize("bad", [0, -1, 2.5, True])
@@ -161,6 +169,23 @@ def test_masks_of_the_wrong_kind_or_shape(mask, error, message):
         scaled_dot_product_attention(heads, heads, heads, mask)
 
 
+def test_the_refusal_of_a_mask_says_what_would_fit():
+    attention = MultiHeadAttention(8, 2)
+    query, memory = torch.randn(4, 3, 8), torch.randn(4, 5, 8)
+    with pytest.raises(ValueError) as wrong_shape:
+        attention(query, memory, memory, torch.ones(5, 3, dtype=torch.bool))
+    assert str(wrong_shape.value) == (
+        "the mask has shape (5, 3), the scores have (4, 2, 3, 5): a mask is [query, key] = (3, 5), or has 4 dimensions, "
+        "each the size of the scores' or 1, the last one key = 5"
+    )
+    with pytest.raises(TypeError) as wrong_kind:
+        attention(query, memory, memory, torch.ones(3, 5))
+    assert str(wrong_kind.value) == (
+        "the mask has dtype torch.float32; it must be boolean, True where attention is allowed "
+        "(for a mask of 0 and 1 pass mask.bool())"
+    )
+
+
 @pytest.mark.parametrize("shape", [(3, 3), (1, 1, 1, 3), (2, 1, 1, 3), (2, 2, 3, 3), (1, 2, 1, 3), (1, 1, 3, 3)])
 def test_masks_of_every_right_shape(shape):
     x = torch.randn(2, 3, 8)
@@ -246,10 +271,10 @@ def test_mismatched_batches():
 def test_a_cache_of_another_batch_or_depth():
     decoder = Decoder(BlockConfig(d_model=8, heads=2, d_ff=16), 2)
     cache = DecoderCache(2)
-    decoder(zeros(2, 1, 8), zeros(2, 3, 8), cache=cache)
-    with pytest.raises(ValueError, match=r"the cache holds a batch of 2, the new target one of 3"):
+    decoder(zeros(4, 1, 8), zeros(4, 3, 8), cache=cache)
+    with pytest.raises(ValueError, match=r"the cache holds a batch of 4, the new target one of 3"):
         decoder(zeros(3, 1, 8), zeros(3, 3, 8), cache=cache)
-    with pytest.raises(ValueError, match="zip"):
+    with pytest.raises(ValueError, match=r"a cache for 3 layers, but the decoder has 2"):
         decoder(zeros(2, 1, 8), zeros(2, 3, 8), cache=DecoderCache(3))
 
 

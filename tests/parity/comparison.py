@@ -31,8 +31,10 @@ def largest_difference(
     """The largest difference between outputs, gradients of the inputs, and gradients of the parameters.
 
     Args:
-        ours: our module, and `run_ours` calling it on the inputs.
-        peer: theirs, and `run_peer` likewise.
+        ours: our module.
+        run_ours: calls it on the inputs.
+        peer: their module.
+        run_peer: calls it on the inputs.
         inputs: float tensors; each side gets copies of its own.
         convert: carries a module of ours to their kind; used to carry our gradients to the peer's names.
     """

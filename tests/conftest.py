@@ -1,0 +1,47 @@
+"""What every test runs under: annotated shapes checked at run time, a seed, one thread per worker, no silent skip."""
+
+import os
+from collections.abc import Iterator
+
+import jaxtyping
+import pytest
+
+# Before anything imports the package: from here on each annotated shape in it is checked at each call.
+jaxtyping.install_import_hook("blockbyblock", "beartype.beartype")
+
+import hypothesis
+import torch
+
+# Examples differ from run to run at a desk, where a new one is welcome, and never in CI. No test has a time limit.
+hypothesis.settings.register_profile("desk", deadline=None)
+hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "desk")
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    torch.set_num_threads(1)  # the workers share the cores already
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--no-skips", action="store_true", help="a skipped test fails the run")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail a run that skipped something, where asked to: parity that is not tested must not look like parity."""
+    reporter = session.config.pluginmanager.getplugin("terminalreporter")
+    if session.config.getoption("--no-skips") and reporter and reporter.stats.get("skipped"):
+        reporter.write_line("--no-skips: a skipped test fails the run", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture(autouse=True)
+def shapes_checked(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Check annotated shapes, except in a test marked `unhooked`."""
+    jaxtyping.config.update("jaxtyping_disable", request.node.get_closest_marker("unhooked") is not None)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
+
+
+@pytest.fixture(autouse=True)
+def seed() -> None:
+    """Start each test from the same random state, whatever ran before it."""
+    torch.manual_seed(0)
