@@ -1,0 +1,30 @@
+"""Figures of the book: one palette, the map of the architecture, and plots in one style."""
+
+from blockbyblock.figures.chapters import CHAPTERS, Chapter
+from blockbyblock.figures.map import (
+    BLOCKS,
+    architecture_map,
+    attention_figure,
+    encoder_decoder_figure,
+    multi_head_figure,
+)
+from blockbyblock.figures.palette import PALETTE, Colour, colour, css, themed
+from blockbyblock.figures.plots import heatmap, show, style
+
+__all__ = [
+    "BLOCKS",
+    "CHAPTERS",
+    "PALETTE",
+    "Chapter",
+    "Colour",
+    "architecture_map",
+    "attention_figure",
+    "colour",
+    "css",
+    "encoder_decoder_figure",
+    "heatmap",
+    "multi_head_figure",
+    "show",
+    "style",
+    "themed",
+]

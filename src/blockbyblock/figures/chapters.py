@@ -1,0 +1,62 @@
+"""The table of contents as data: the map, the cover page and the tests read the chapters from here."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """One numbered notebook of the book.
+
+    Arguments:
+        number: the place in the book, 0 to 24.
+        slug: the file name without number and ending, in snake case.
+        title: the title as a reader sees it.
+        block: the key of the block that this chapter lights on the map (`blockbyblock.figures.map.BLOCKS`), or None.
+        written: whether the notebook is in `book/`. Set by hand; a test holds it equal to the files and to `_toc.yml`.
+    """
+
+    number: int
+    slug: str
+    title: str
+    block: str | None
+    written: bool
+
+    @property
+    def file_name(self) -> str:
+        """The notebook's name inside `book/`, for example `03_multi_head_attention.ipynb`."""
+        return f"{self.number:02}_{self.slug}.ipynb"
+
+
+CHAPTERS: tuple[Chapter, ...] = (
+    Chapter(0, "translate_first", "Translate first", None, written=False),
+    Chapter(1, "linear_projections", "Linear projections: query, key, value", "linear-projections", written=False),
+    Chapter(
+        2,
+        "scaled_dot_product_attention",
+        "Scaled dot-product attention",
+        "scaled-dot-product-attention",
+        written=False,
+    ),
+    Chapter(3, "multi_head_attention", "Multi-head attention", "multi-head-attention", written=False),
+    Chapter(4, "input_embedding", "Input embedding", "embedding", written=False),
+    Chapter(5, "positional_encoding", "Positional encoding", "positional-encoding", written=False),
+    Chapter(6, "add_and_norm", "Add & Norm", "add-and-norm", written=False),
+    Chapter(7, "feed_forward", "Feed-forward", "feed-forward", written=False),
+    Chapter(8, "encoder", "The encoder", "encoder", written=False),
+    Chapter(9, "masking", "Masking and the shifted-right input", "masking", written=False),
+    Chapter(10, "encoder_decoder_attention", "Encoder-decoder attention", "encoder-decoder-attention", written=False),
+    Chapter(11, "decoder", "The decoder", "decoder", written=False),
+    Chapter(12, "linear_and_softmax", "Linear and softmax", "linear-and-softmax", written=False),
+    Chapter(13, "transformer", "The whole Transformer", None, written=False),
+    Chapter(14, "tokens_and_batches", "Tokens and batches", None, written=False),
+    Chapter(15, "training", "Training", None, written=False),
+    Chapter(16, "decoding", "Decoding: greedy, beam, cache", None, written=False),
+    Chapter(17, "machine_translation", "Machine translation on a real corpus", None, written=False),
+    Chapter(18, "text_generation", "Text generation", None, written=False),
+    Chapter(19, "classification", "Classification with [CLS]", None, written=False),
+    Chapter(20, "design_ideas", "The design ideas, measured", None, written=False),
+    Chapter(21, "silent_bugs", "Silent bugs: break it on purpose", None, written=False),
+    Chapter(22, "real_weights", "Real weights in your own code", None, written=False),
+    Chapter(23, "going_faster", "Going faster", None, written=False),
+    Chapter(24, "since_2017", "Since 2017: what changed, measured", None, written=False),
+)
