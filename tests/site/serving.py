@@ -1,0 +1,66 @@
+"""A small web server that behaves as GitHub Pages does with a project: a path prefix, gzip, and 404.html."""
+
+import gzip
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+# Stated here, not asked of the system: Windows takes the type of .js from the registry, and Python 3.11 knows no .mjs.
+TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".mjs": "text/javascript; charset=utf-8",
+    ".json": "application/json",
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+    ".woff": "font/woff",
+    ".woff2": "font/woff2",
+}
+COMPRESSED = {".html", ".css", ".js", ".mjs", ".json", ".svg"}
+# The engine of the formulas comes late, as it does over a slow line: the text has been painted by then, so that the
+# measured layout shift is what a reader sees.
+LATE = {"tex-chtml.js": 0.4}
+
+
+def handler_for(root: Path, prefix: str) -> type[BaseHTTPRequestHandler]:
+    """Make a request handler that serves `root` under `prefix`, which begins and ends with a slash."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            file, status = self.find(unquote(urlsplit(self.path).path))
+            time.sleep(LATE.get(file.name, 0))
+            body = file.read_bytes()
+            if compress := file.suffix in COMPRESSED:
+                body = gzip.compress(body, mtime=0)
+            self.send_response(status)
+            self.send_header("Content-Type", TYPES.get(file.suffix, "application/octet-stream"))
+            self.send_header("Content-Length", str(len(body)))
+            if compress:
+                self.send_header("Content-Encoding", "gzip")
+            self.end_headers()
+            self.wfile.write(body)
+
+        def find(self, path: str) -> tuple[Path, int]:
+            file = (root / path.removeprefix(prefix)).resolve()
+            file = file / "index.html" if file.is_dir() else file
+            found = path.startswith(prefix) and file.is_file() and file.is_relative_to(root)
+            return (file, 200) if found else (root / "404.html", 404)
+
+        def log_message(self, format: str, *arguments: object) -> None:
+            """Say nothing: the tests report what the browser saw."""
+
+    return Handler
+
+
+@contextmanager
+def serve(root: Path, prefix: str) -> Iterator[str]:
+    """Serve a folder on a free port; yields the address of the prefix, with its slash."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler_for(root.resolve(), prefix)) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}{prefix}"
+        server.shutdown()
