@@ -1,0 +1,91 @@
+# The Transformer, Block by Block. Each target is a thin cover over commands that README.md gives for use by hand.
+# Works with GNU make 3.81, the one of macOS.
+
+# The first of these that is new enough. Another one: make PYTHON=/path/to/python3.12 book
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$python && break; \
+	done)
+
+BIN := .venv/bin/python -m
+SITE := _build/html
+STEPS := check-lint check-types check-code check-notebooks check-site
+# The chapters to run again: make run NOTEBOOKS=book/notation.ipynb
+NOTEBOOKS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help book test serve run table lock faults mutants linkcheck clean $(STEPS)
+
+help: ## say what each target does
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
+
+book: .venv/requirements.txt.stamp ## build the book into _build/html
+	rm -rf $(SITE)
+	.venv/bin/jupyter-book build . -W --keep-going
+	@echo
+	@echo "The cover page:   file://$(CURDIR)/$(SITE)/index.html"
+	@echo "Its figures move only when the book is served:   make serve"
+
+test: .venv/requirements-dev.txt.stamp ## check everything: lint, types, code, each notebook, the built site
+	@logs=$$(mktemp -d); begun=$$(date +%s); failed=; \
+	if [ -t 1 ]; then FORCE_COLOR=1; export FORCE_COLOR; fi; \
+	for step in $(STEPS); do \
+		echo; echo "== $$step"; start=$$(date +%s); \
+		{ $(MAKE) --no-print-directory $$step 2>&1; echo $$? > $$logs/status; } | tee $$logs/$$step; \
+		result=passed; [ "$$(cat $$logs/status)" = 0 ] || { result=FAILED; failed="$$failed $$step"; }; \
+		printf '  %-16s %-6s %4d s   %s\n' $$step $$result $$(($$(date +%s) - start)) \
+			"$$(grep -E ' in [0-9.]+s' $$logs/$$step | tail -n 1)" >> $$logs/summary; \
+	done; \
+	echo; echo "== make test: $${failed:+failed:}$${failed:-passed}, $$(($$(date +%s) - begun)) s"; \
+	cat $$logs/summary; rm -rf $$logs; [ -z "$$failed" ]
+
+check-lint: .venv/requirements-dev.txt.stamp ## ... the code as ruff wants it
+	$(BIN) ruff check .
+	$(BIN) ruff format --check .
+
+check-types: .venv/requirements-dev.txt.stamp ## ... the types as mypy wants them
+	$(BIN) mypy
+
+check-code: .venv/requirements-dev.txt.stamp ## ... the package and its parity with other libraries, with branch coverage
+	$(BIN) pytest tests --ignore=tests/site -q -n logical --dist loadscope --cov --no-skips
+
+check-notebooks: .venv/requirements-dev.txt.stamp ## ... each stored output of each notebook against a fresh run
+	$(BIN) pytest book -q -n logical --dist loadscope
+
+check-site: .venv/requirements-dev.txt.stamp ## ... the built book in a real browser
+	$(BIN) pytest tests/site -q
+
+# sphinx-autobuild wants a conf.py, which Jupyter Book writes from _config.yml; it goes when the server stops.
+serve: .venv/requirements.txt.stamp ## serve the book and rebuild it while you write
+	@trap 'rm -f conf.py' EXIT; trap 'exit 0' INT TERM; \
+	.venv/bin/jupyter-book config sphinx . > /dev/null && PYTHONPATH=book/_extensions \
+		$(BIN) sphinx_autobuild . $(SITE) --port 8000 --open-browser --ignore '*/_build/*' --ignore '*/.venv/*'
+
+run: .venv/requirements.txt.stamp ## run the notebooks again and store their outputs
+	$(BIN) book._tools.execute $(NOTEBOOKS)
+
+table: .venv/requirements.txt.stamp ## print each notebook's cells, words, seconds and exercises
+	$(BIN) book._tools.execute --check $(NOTEBOOKS)
+
+lock: .venv/requirements-dev.txt.stamp ## remake both lock files from pyproject.toml (UPGRADE=1: newest versions)
+	printf -- '-e .[book,dev]\n' | $(COMPILE) $(if $(UPGRADE),--upgrade) - -o requirements-dev.txt
+	cp requirements-dev.txt requirements.txt  # so that the smaller lock keeps the same versions
+	printf -- '-e .[book]\n' | $(COMPILE) - -o requirements.txt
+COMPILE := $(BIN) uv pip compile -q --universal --python-version 3.11 --no-annotate --custom-compile-command "make lock"
+
+faults: .venv/requirements-dev.txt.stamp ## plant each known fault in the package and see the test named for it fail
+	.venv/bin/python tests/faults.py
+
+mutants: .venv/requirements-dev.txt.stamp ## plant faults in the core by machine and count those that no test sees (long)
+	$(BIN) mutmut run
+	$(BIN) mutmut results
+
+linkcheck: .venv/requirements.txt.stamp ## ask each other site that the book links to whether the page is still there
+	.venv/bin/jupyter-book build . --builder linkcheck
+
+clean: ## remove what was built; the environment stays (rm -rf .venv removes that too)
+	rm -rf _build mutants .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage conf.py
+
+.venv/%.stamp: % pyproject.toml
+	@if [ -z "$(PYTHON)" ]; then echo "No Python from 3.11 to 3.13 found: sudo apt install python3.11 python3.11-venv" \
+		"(Debian, Ubuntu) or brew install python@3.12 (macOS), or make PYTHON=/path/to/python3.12"; exit 1; fi
+	@$(PYTHON) book/_tools/environment.py $*

@@ -1,0 +1,1 @@
+"""Tools for those who write the book: the environment, running the notebooks, reading them."""

@@ -1,0 +1,163 @@
+"""Run notebooks and store their outputs: python -m book._tools.execute [--check] [notebook ...].
+
+Each notebook runs top to bottom in a fresh kernel of this environment, several at a time, under the same environment
+variables as the tests. A notebook that fails is left as it was.
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from ipykernel.kernelspec import RESOURCES, get_kernel_dict
+from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
+from jupyter_client.manager import AsyncKernelManager
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from nbformat import NotebookNode
+
+from book._tools.notebooks import all_notebooks, cells, count_words, kernel_environment, tags
+
+SECONDS_PER_CELL = 300
+METADATA = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {
+        "file_extension": ".py",
+        "mimetype": "text/x-python",
+        "name": "python",
+        "pygments_lexer": "ipython3",
+    },
+}
+CELL_METADATA = {"tags", "mystnb"}  # all else is an editor's: folded, scrolled, executed at such a time
+
+
+class ThisPython(KernelSpecManager):
+    """Start the kernel of this environment under every name, even where the user has installed another "python3"."""
+
+    def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
+        """Return the specification of the kernel that belongs to the running Python."""
+        return KernelSpec(resource_dir=RESOURCES, **get_kernel_dict())
+
+
+@dataclass(frozen=True)
+class Run:
+    """One execution of a notebook: how long it took, and the error that ended it, with the id of its cell."""
+
+    path: Path
+    seconds: float
+    error: str | None = None
+
+
+def run(path: Path, *, store: bool = True, timeout: float = SECONDS_PER_CELL) -> Run:
+    """Run a notebook in a fresh kernel and, if every cell succeeds, replace the file in one step.
+
+    Args:
+        path: the notebook.
+        store: whether to write the outputs back.
+        timeout: how long one cell may take, in seconds.
+    """
+    notebook = nbformat.read(path, as_version=4)
+    begun = time.perf_counter()
+    manager = AsyncKernelManager(kernel_spec_manager=ThisPython())
+    client = NotebookClient(
+        notebook,
+        km=manager,
+        timeout=timeout,
+        record_timing=False,
+        store_widget_state=True,  # without it, output printed inside a widget ends nbclient; `tidied` drops the state
+        coalesce_streams=True,
+        resources={"metadata": {"path": str(path.parent)}},
+    )
+    try:
+        with kernel_environment():
+            client.execute()
+    except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+        return Run(path, time.perf_counter() - begun, f"{path.name}, cell {failed_cell(notebook)}: {error}")
+    if store:
+        write(path, tidied(notebook))
+    return Run(path, time.perf_counter() - begun)
+
+
+def failed_cell(notebook: NotebookNode) -> str:
+    """Return the id of the cell that ended a run: the last one that began."""
+    begun = [cell for cell in cells(notebook, "code") if cell.execution_count or cell.outputs]
+    return begun[-1].id if begun else "(none)"
+
+
+def tidied(notebook: NotebookNode) -> NotebookNode:
+    """Return the notebook with nothing in it that depends on who ran it, or when, or in which editor."""
+    notebook.metadata = nbformat.from_dict(METADATA)
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    for cell in notebook.cells:
+        cell.metadata = {key: value for key, value in cell.metadata.items() if key in CELL_METADATA}
+        if "live" in tags(cell):
+            cell.outputs = []  # on a page without a kernel its sliders would move and change nothing
+    return notebook
+
+
+def write(path: Path, notebook: NotebookNode) -> None:
+    """Write a notebook in the one form in which it is kept: JSON indented by 1, UTF-8, LF, in one step."""
+    nbformat.validate(notebook)
+    text = nbformat.writes(notebook).rstrip("\n") + "\n"
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".part")
+    try:
+        with open(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+        Path(name).chmod(path.stat().st_mode)
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def run_all(paths: Sequence[Path], **options: Any) -> list[Run]:
+    """Run notebooks in parallel, one process per core, and print each error; options go to `run`."""
+    runs = []
+    with ProcessPoolExecutor(max_workers=min(len(paths), os.cpu_count() or 1)) as pool:
+        for future in [pool.submit(run, path, **options) for path in paths]:
+            result = future.result()
+            print(f"{result.seconds:6.1f} s  {'FAILED' if result.error else 'ran'}  {result.path.name}", flush=True)
+            if result.error:
+                print(result.error, file=sys.stderr, flush=True)
+            runs.append(result)
+    return runs
+
+
+def table(runs: Sequence[Run]) -> str:
+    """Return one line per notebook: code cells, words, seconds, exercises."""
+    lines = [f"{'notebook':36} {'code cells':>10} {'words':>6} {'seconds':>8} {'exercises':>9}"]
+    for result in runs:
+        notebook = nbformat.read(result.path, as_version=4)
+        code = cells(notebook, "code")
+        exercises = sum("exercise-stub" in tags(cell) for cell in code)
+        lines.append(
+            f"{result.path.name:36} {len(code):10} {count_words(notebook):6} {result.seconds:8.1f} {exercises:9}"
+        )
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the notebooks named, or all of the book; return 1 if one failed."""
+    parser = argparse.ArgumentParser(prog="python -m book._tools.execute", description="Run notebooks in place.")
+    parser.add_argument("notebooks", nargs="*", type=Path, help="all of book/ if none is named")
+    parser.add_argument("--check", action="store_true", help="store nothing; print a table of what ran")
+    parser.add_argument("--timeout", type=float, default=SECONDS_PER_CELL, help="seconds that one cell may take")
+    options = parser.parse_args(arguments)
+    paths = options.notebooks or all_notebooks()
+    if not paths:
+        parser.error("there is no notebook in book/")
+    runs = run_all(paths, store=not options.check, timeout=options.timeout)
+    if options.check:
+        print(f"\n{table(runs)}")
+    return int(any(result.error for result in runs))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,159 @@
+"""Every notebook of the book keeps every rule of hygiene.py, and every rule can be broken."""
+
+import nbformat
+import pytest
+import yaml
+from hygiene import ROOT, RULES, form
+from nbformat.v4 import new_output
+from sample import code, notebook, save, shown, text
+
+from book._tools.notebooks import all_notebooks
+
+# A picture whose words are missing, of one pixel's size.
+PIXEL = "iVBORw0KGgo="
+CHECKED = "assert True"
+
+GOOD = {
+    "what was compared": [code("1 + 1", new_output("execute_result", data={"text/plain": "2"}, execution_count=1))],
+    "announced error": [code("1 / 0", new_output("error", ename="E", evalue=""), tags="raises-exception")],
+    "plot": [code(CHECKED, shown(image_png=PIXEL, text_plain="the loss falls from 9 to 2"))],
+    "plot with its check after it": [
+        code("show()", shown(image_svg="<svg/>", text_plain="the loss falls")),
+        code(CHECKED, cell_id="its-check", count=2),
+    ],
+    "timing": [code(CHECKED, "0.123456789 s", tags="nbval-ignore-output")],
+    "checked by torch": [code("torch.testing.assert_close(a, b)", tags="nbval-ignore-output")],
+    "exercise": [
+        code("def f(): ...", tags="exercise-stub"),
+        code("check('f', f)", cell_id="its-check", tags="exercise-check nbval-ignore-output", count=2),
+        code("check('f', g).require()", cell_id="its-solution", tags="exercise-solution hide-cell", count=3),
+    ],
+    "live": [code("interact(f)", tags="live nbval-skip")],
+    "numbers": [code("1", "0.1235 1234.5 100000.0 1e-10 2.13.0 torch-2.1234567.1 0.000012345 12345.0 1234567")],
+    "exact number": [code("1", "0.1234567", tags="exact")],
+    "prose": [text('Say `a != b`, $n!$ and ![a map](map.svg "a map").\n\n```\nsimply!\n```\n<!-- ! -->\nDone.')],
+    "35 lines, 29 of code": [code("\n".join(["x = 1"] * 29 + ["# why", ""] * 3))],
+    "79 columns": [code("x" * 79, "y" * 79)],
+}
+
+BAD = {
+    "runs_top_to_bottom": [
+        [code("1", count=None)],
+        [code("1"), code("2", cell_id="other", count=1)],
+        [code("2", count=2), code("1", cell_id="other", count=1)],
+    ],
+    "prints_no_error": [
+        [code("1", new_output("stream", name="stderr", text="a warning"))],
+        [code("1", new_output("error", ename="ValueError", evalue=""))],
+    ],
+    "names_no_machine": [
+        [code("1", "/home/ann/book")],
+        [code("open('/tmp/x')")],
+        [code("1", shown(text_html="<p>C:\\Users\\ann"))],
+        [text("See /Users/ann/book.")],
+        [code("1", str(ROOT))],
+        [code("1", new_output("error", ename="E", evalue="", traceback=["/root/x.py"]), tags="raises-exception")],
+    ],
+    "asserts_what_is_not_compared": [
+        [code("print(time())", "1", tags="nbval-ignore-output")],
+        [code("print('assert')", "assert", tags="nbval-ignore-output")],
+        [code("# NBVAL_IGNORE_OUTPUT\nassert True", "1")],
+    ],
+    "asserts_what_a_picture_shows": [[code("show()", shown(image_png=PIXEL, text_plain="the loss falls"))]],
+    "tags_are_known": [
+        [code("1", tags="nbval-ignore-outputs")],
+        [code("check('f', f)", tags="exercise-check")],
+        [code("interact(f)", tags="live")],
+        [code("interact(f)", "1", tags="live nbval-skip")],
+        [code(CHECKED, tags="nbval-skip")],
+    ],
+    "prints_few_digits": [
+        [code("1", "0.123456")],
+        [code("1", "loss 1234.56")],
+        [code("1", shown(text_plain="tensor([12.3457])"))],
+    ],
+    "pictures_have_words": [
+        [code(CHECKED, shown(image_png=PIXEL))],
+        [code(CHECKED, shown(image_png=PIXEL, text_plain="<Figure size 640x480 with 1 Axes>"))],
+        [code(CHECKED, shown(image_svg="<svg/>", text_plain="a plot"))],
+        [text("![](map.svg)")],
+        [text('<img src="map.svg">')],
+        [text('<img alt="" src="map.svg">')],
+    ],
+    "prose_is_plain": [[text("Done!")], [text("It is simply so.")], [text("Obviously.")], [text("We delve.")]],
+    "cells_are_short": [[code("\n".join(["x = 1"] * 31))], [code("\n".join(["x = 1"] + ["# why"] * 35))]],
+    "lines_fit_the_page": [[code("x" * 80)], [code("x", "y" * 80)]],
+    "chapters_are_of_a_length": [
+        [code("1", count=index, cell_id=f"cell-{index}") for index in range(24)],
+        [code("1", count=index, cell_id=f"cell-{index}") for index in range(46)],
+        [*(code("1", count=index, cell_id=f"cell-{index}") for index in range(30)), text("word " * 3501)],
+    ],
+    "cells_have_names": [
+        [text("1", cell_id="1f3a9c2e")],
+        [text("1", cell_id="af8fad5b-d9cb-469f-a165-70867728950e")],
+        [text("1", cell_id="Why")],
+        [text("1", cell_id="x1")],
+        [text("1"), text("2")],
+    ],
+    "stores_no_more_than_it_must": [
+        [code("1", shown(text_html="x" * 100_001))],
+        [code("1", new_output("display_data", data={"application/vnd.jupyter.widget-view+json": {"model_id": "1"}}))],
+    ],
+}
+
+
+@pytest.mark.parametrize("path", all_notebooks(), ids=lambda path: path.name)
+def test_every_notebook_keeps_every_rule(path):
+    content = nbformat.read(path, as_version=nbformat.NO_CONVERT)
+    nbformat.validate(content)
+    assert (content.nbformat, content.nbformat_minor) == (4, 5)
+    complaints = [*form(path.read_bytes()), *(each for rule in RULES for each in rule(content, path.name))]
+    assert not complaints, "\n".join([path.name, *complaints])
+
+
+@pytest.mark.parametrize("cells", GOOD.values(), ids=GOOD)
+def test_what_is_right_breaks_no_rule(cells):
+    assert [complaint for rule in RULES for complaint in rule(notebook(*cells), "notation.ipynb")] == []
+
+
+@pytest.mark.filterwarnings("ignore::nbformat.warnings.DuplicateCellId")
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_every_rule_can_be_broken(rule):
+    for cells in BAD[rule.__name__]:
+        assert list(rule(notebook(*cells), "01_sample.ipynb")), f"{rule.__name__} accepts {cells}"
+
+
+def test_only_numbered_chapters_have_a_length():
+    [rule] = [rule for rule in RULES if rule.__name__ == "chapters_are_of_a_length"]
+    assert not list(rule(notebook(code("1")), "notation.ipynb"))
+
+
+def test_foreign_metadata_is_refused():
+    [rule] = [rule for rule in RULES if rule.__name__ == "stores_no_more_than_it_must"]
+    content = notebook(code("1"))
+    content.metadata["widgets"] = {"state": {}}
+    content.cells[0].metadata["execution"] = {}
+    assert len(list(rule(content, "notation.ipynb"))) == 2
+
+
+def test_the_form_is_that_of_make_run(tmp_path):
+    raw = save(tmp_path / "sample.ipynb", text("Some text.")).read_bytes()
+    assert not list(form(raw))
+    for broken in (raw.replace(b"\n", b"\r\n"), raw.rstrip(), raw + b"\n", raw.replace(b"\n ", b"\n  ")):
+        assert list(form(broken))
+
+
+def entries(part):
+    """Every file that a part of the table of contents names."""
+    here = [part[key] for key in ("root", "file") if key in part]
+    return here + [
+        each for key in ("parts", "chapters", "sections") for sub in part.get(key, []) for each in entries(sub)
+    ]
+
+
+def test_the_table_of_contents_names_what_is_there_and_every_notebook():
+    named = entries(yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8")))
+    there = {path.relative_to(ROOT).with_suffix("").as_posix() for path in (ROOT / "book").glob("*.*")}
+    assert {entry.removesuffix(".md").removesuffix(".ipynb") for entry in named} <= there
+    assert {f"book/{path.stem}" for path in all_notebooks()} <= set(named)
+    assert len(named) == len(set(named))
