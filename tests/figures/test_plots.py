@@ -18,7 +18,7 @@ TOKENS = ["The", "cat", "sat", "on", "the", "mat"]
 def shown(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, str]]:
     """The bundles that were displayed."""
     bundles: list[dict[str, str]] = []
-    monkeypatch.setattr(plots, "display", lambda bundle, raw: bundles.append(bundle))
+    monkeypatch.setattr("IPython.display.display", lambda bundle, raw: bundles.append(bundle))
     return bundles
 
 

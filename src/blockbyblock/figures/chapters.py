@@ -29,15 +29,15 @@ class Chapter:
 
 CHAPTERS: tuple[Chapter, ...] = (
     Chapter(0, "translate_first", "Translate first", None, written=False),
-    Chapter(1, "linear_projections", "Linear projections: query, key, value", "linear-projections", written=False),
+    Chapter(1, "linear_projections", "Linear projections: query, key, value", "linear-projections", written=True),
     Chapter(
         2,
         "scaled_dot_product_attention",
         "Scaled dot-product attention",
         "scaled-dot-product-attention",
-        written=False,
+        written=True,
     ),
-    Chapter(3, "multi_head_attention", "Multi-head attention", "multi-head-attention", written=False),
+    Chapter(3, "multi_head_attention", "Multi-head attention", "multi-head-attention", written=True),
     Chapter(4, "input_embedding", "Input embedding", "embedding", written=False),
     Chapter(5, "positional_encoding", "Positional encoding", "positional-encoding", written=False),
     Chapter(6, "add_and_norm", "Add & Norm", "add-and-norm", written=False),
