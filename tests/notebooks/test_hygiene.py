@@ -29,7 +29,7 @@ GOOD = {
         code("check('f', g).require()", cell_id="its-solution", tags="exercise-solution hide-cell", count=3),
     ],
     "live": [code("interact(f)", tags="live nbval-skip")],
-    "numbers": [code("1", "0.1235 1234.5 100000.0 1e-10 2.13.0 torch-2.1234567.1 0.000012345 12345.0 1234567")],
+    "numbers": [code("1", "0.1235 1234.5 100000.0 1e-10 2.13.0\ntorch-2.1234567.1 0.000012345 12345.0 1234567")],
     "exact number": [code("1", "0.1234567", tags="exact")],
     "prose": [text('Say `a != b`, $n!$ and ![a map](map.svg "a map").\n\n```\nsimply!\n```\n<!-- ! -->\nDone.')],
     "35 lines, 29 of code": [code("\n".join(["x = 1"] * 29 + ["# why", ""] * 3))],

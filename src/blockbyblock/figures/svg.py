@@ -178,7 +178,7 @@ _RULES = f"""\
 .bbb-figure {{ max-width: 28rem; margin: 0; background: {colour("paper")}; color: {colour("ink")} }}
 .bbb-figure svg {{ display: block; width: 100%; height: auto }}
 .bbb-figure .bbb-words {{ display: none }}
-.bbb-figure figcaption {{ margin: 0.25rem 0 0; font-size: 0.85rem; color: {colour("muted")} }}
+.bbb-figure figcaption {{ margin: 0.25rem 0 0; font-size: 0.85rem; font-weight: 400; color: {colour("muted")} }}
 .bbb-figure a .bbb-number, .bbb-figure a:hover text {{ text-decoration: underline }}
 .bbb-figure a:focus {{ outline: none }}
 .bbb-figure a:hover rect, .bbb-figure a:focus-visible rect {{ stroke: {colour("ink")}; stroke-width: 3 }}"""
