@@ -10,13 +10,14 @@ import re
 import shutil
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
-SECONDS_TO_ANSWER = 15
+SECONDS_TO_ANSWER = 10
 
 
 def main(lock: str) -> None:
@@ -33,7 +34,7 @@ def main(lock: str) -> None:
     print(f"Installing {lock} into {VENV}: a few minutes, most of it for torch ...", flush=True)
     torch = re.search(r"^torch==([\w.]+)", (ROOT / lock).read_text(encoding="utf-8"), re.MULTILINE)
     if torch and wants_cpu_build(torch[1]) and cpu_index_answers():
-        pip("install", "--index-url", CPU_INDEX, torch[0], check=False)
+        pip("install", "--no-deps", "--index-url", CPU_INDEX, torch[0], check=False)  # the lock pins its dependencies
     pip("install", "-r", lock)
     for satisfied in {lock, lock.replace("-dev", "")}:  # the larger lock holds all of the smaller one
         (VENV / f"{satisfied}.stamp").touch()
@@ -72,13 +73,12 @@ def wants_cpu_build(version: str) -> bool:
 
 
 def cpu_index_answers() -> bool:
-    """Ask PyTorch's index for its versions of torch; a name that does not resolve or a silent host is given up soon."""
-    command = ["index", "versions", "torch", "--index-url", CPU_INDEX, "--retries", "0", "--timeout", "5"]
+    """Ask PyTorch's index for its page of torch; a name that does not resolve or a silent host is given up soon."""
     try:
-        answer = subprocess.run([PYTHON, "-m", "pip", *command], capture_output=True, timeout=SECONDS_TO_ANSWER)
-    except subprocess.TimeoutExpired:
+        with urllib.request.urlopen(f"{CPU_INDEX}/torch/", timeout=SECONDS_TO_ANSWER):
+            return True
+    except OSError:  # no such name, no route, a time-out, or an answer of 400 and more
         return False
-    return answer.returncode == 0
 
 
 def pip(*arguments: str, check: bool = True) -> None:

@@ -1,7 +1,10 @@
 """Setting up .venv: the CPU build of torch where it is the right one, and what is missing named with its remedy."""
 
+import http.server
+import socket
 import subprocess
 import sys
+import threading
 from types import SimpleNamespace
 
 import pytest
@@ -14,17 +17,16 @@ LOCK = "-e .\nnumpy==2.0\ntorch==9.8.7\ntorchvision==1.0\n"
 @pytest.fixture
 def machine(tmp_path, monkeypatch):
     """A Linux machine without a GPU whose programs do not run but are noted; what they return can be set."""
-    state = SimpleNamespace(ran=[], installed="", index=0, pip=0, hangs=False)
+    state = SimpleNamespace(ran=[], installed="", answers=True, pip=0)
 
     def run(command, **options):
         words = " ".join(str(word) for word in command[1:])
         state.ran.append(words)
-        if "index versions" in words and state.hangs:
-            raise subprocess.TimeoutExpired(command, options["timeout"])
-        status = state.index if "index versions" in words else state.pip if "pip install" in words else 0
+        status = state.pip if "pip install" in words else 0
         return subprocess.CompletedProcess(command, status, stdout=state.installed)
 
     monkeypatch.setattr(environment.subprocess, "run", run)
+    monkeypatch.setattr(environment, "cpu_index_answers", lambda: state.answers)
     monkeypatch.setattr(environment.shutil, "which", lambda name: None)
     monkeypatch.setattr(environment.sys, "platform", "linux")
     monkeypatch.setattr(environment, "ROOT", tmp_path)
@@ -42,29 +44,54 @@ def installs(machine):
 def test_the_cpu_build_comes_first_in_the_version_of_the_lock(machine):
     environment.main("requirements.txt")
     first, second = installs(machine)
-    assert first.endswith(f"--index-url {environment.CPU_INDEX} torch==9.8.7")
+    assert first.endswith(f"--no-deps --index-url {environment.CPU_INDEX} torch==9.8.7")
     assert second.endswith("-r requirements.txt")
     assert "-qq" in first.split()
 
 
 @pytest.mark.parametrize(
-    "platform, gpu, installed, index, hangs",
+    "platform, gpu, installed, answers",
     [
-        ("darwin", None, "", 0, False),
-        ("win32", None, "", 0, False),
-        ("linux", "/usr/bin/nvidia-smi", "", 0, False),
-        ("linux", None, "9.8.7\n", 0, False),
-        ("linux", None, "", 1, False),
-        ("linux", None, "", 0, True),
+        ("darwin", None, "", True),
+        ("win32", None, "", True),
+        ("linux", "/usr/bin/nvidia-smi", "", True),
+        ("linux", None, "9.8.7\n", True),
+        ("linux", None, "", False),
     ],
-    ids=["macOS", "Windows", "a GPU", "torch is there", "the index answers no", "the index is silent"],
+    ids=["macOS", "Windows", "a GPU", "torch is there", "the index does not answer"],
 )
-def test_plain_pip_otherwise(machine, monkeypatch, platform, gpu, installed, index, hangs):
+def test_plain_pip_otherwise(machine, monkeypatch, platform, gpu, installed, answers):
     monkeypatch.setattr(environment.sys, "platform", platform)
     monkeypatch.setattr(environment.shutil, "which", lambda name: gpu)
-    machine.installed, machine.index, machine.hangs = installed, index, hangs
+    machine.installed, machine.answers = installed, answers
     environment.main("requirements.txt")
     assert [words.split()[-2:] for words in installs(machine)] == [["-r", "requirements.txt"]]
+
+
+def test_the_index_is_asked_and_not_waited_for(monkeypatch):
+    """A page is a yes; no such page, nobody there and somebody silent are a no."""
+    monkeypatch.setattr(environment, "SECONDS_TO_ANSWER", 0.5)
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200 if self.path == "/cpu/torch/" else 404)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        here = f"http://127.0.0.1:{server.server_port}"
+        for address, answer in ((f"{here}/cpu", True), (f"{here}/elsewhere", False)):
+            monkeypatch.setattr(environment, "CPU_INDEX", address)
+            assert environment.cpu_index_answers() is answer
+        server.shutdown()
+    monkeypatch.setattr(environment, "CPU_INDEX", here)
+    assert not environment.cpu_index_answers()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setattr(environment, "CPU_INDEX", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        assert not environment.cpu_index_answers()
 
 
 def test_another_version_of_torch_is_replaced_by_the_cpu_build(machine):
