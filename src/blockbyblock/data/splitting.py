@@ -1,0 +1,103 @@
+"""A split of a parallel text with nothing of the test in the training part, in either language."""
+
+import random
+import unicodedata
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from blockbyblock.data.pairs import Example, Pair, to_examples
+
+
+class Split(NamedTuple):
+    """The three parts of a text."""
+
+    train: list[Pair]
+    validation: list[Example]
+    test: list[Example]
+
+
+def split_pairs(pairs: Sequence[Pair], *, validation: int, test: int, seed: int = 0) -> Split:
+    """Split so that no sentence of either language stands in two parts.
+
+    One English sentence has several German translations, and one of those translates several English sentences. So
+    pairs that share a sentence, directly or through others, form a group (a connected component of the graph whose
+    edges are the pairs), and a group goes to one part as a whole. Sentences that differ only in case, punctuation or
+    white space count as the same one: "Hi." in training would give "Hi!" away.
+
+    Args:
+        pairs: the whole text.
+        validation: number of sources in the validation part.
+        test: number of sources in the test part.
+        seed: decides which; the same seed and pairs give the same split.
+
+    Returns:
+        Training pairs in the order given, validation and test examples.
+
+    Raises:
+        ValueError: a count is negative, or the groups do not give these counts and a training part.
+    """
+    if validation < 0 or test < 0:
+        raise ValueError(f"validation={validation} and test={test} must not be negative")
+    groups = _groups(pairs)
+    random.Random(seed).shuffle(groups)
+    remaining = dict(enumerate(groups))
+
+    def take(count: int) -> list[Example]:
+        taken: list[Example] = []
+        for number, group in [*remaining.items()]:
+            if len(taken) == count:
+                break
+            examples = to_examples(pairs[index] for index in group)
+            # A group that is too large for what is still missing stays where it is.
+            if len(taken) + len(examples) <= count:
+                taken += examples
+                del remaining[number]
+        if len(taken) < count:
+            raise ValueError(
+                f"cannot split {len(pairs)} pairs into validation={validation}, test={test} and a training part: they "
+                f"form {len(groups)} groups that share no sentence, each to go to one part as a whole; ask for fewer"
+            )
+        return taken
+
+    test_examples, validation_examples = take(test), take(validation)
+    training = sorted(index for group in remaining.values() for index in group)
+    if pairs and not training:
+        raise ValueError(f"validation={validation} and test={test} leave none of the {len(pairs)} pairs for training")
+    return Split([pairs[index] for index in training], validation_examples, test_examples)
+
+
+def sentence_key(text: str) -> str:
+    """What two sentences have in common when they differ only in case, punctuation, white space or Unicode form."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return " ".join(folded.translate(_PUNCTUATION).split()) or folded
+
+
+class _NoPunctuation(dict[int, int | None]):
+    """A table for `str.translate` that fills itself: None, which deletes, for punctuation."""
+
+    def __missing__(self, code: int) -> int | None:
+        self[code] = None if unicodedata.category(chr(code)).startswith("P") else code
+        return self[code]
+
+
+_PUNCTUATION = _NoPunctuation()
+
+
+def _groups(pairs: Sequence[Pair]) -> list[list[int]]:
+    """The indices of the pairs of each connected component: union-find over the sentences of both languages."""
+    parent: dict[tuple[int, str], tuple[int, str]] = {}
+
+    def root(node: tuple[int, str]) -> tuple[int, str]:
+        while parent.setdefault(node, node) != node:
+            parent[node] = parent[parent[node]]  # halves the path, so that the next search is short
+            node = parent[node]
+        return node
+
+    # The side belongs to the node: "Problem" in English is not "Problem" in German.
+    nodes = [((0, sentence_key(source)), (1, sentence_key(target))) for source, target in pairs]
+    for source, target in nodes:
+        parent[root(source)] = root(target)
+    members: dict[tuple[int, str], list[int]] = {}
+    for index, (source, _) in enumerate(nodes):
+        members.setdefault(root(source), []).append(index)
+    return list(members.values())
