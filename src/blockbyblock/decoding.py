@@ -1,0 +1,358 @@
+"""From a trained model to a translation, token by token: greedy, beam search, sampling (paper, section 6.1).
+
+All three read the source once and keep the keys and values of what they have read (`DecoderCache`). They decode a whole
+batch side by side, and a finished sentence leaves it. A result depends on its own sentence, not on its neighbours.
+Padding and the start token are never produced: their logits are set to -inf before the softmax.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from blockbyblock.checks import check_positive
+from blockbyblock.transformer import Transformer
+
+EXTRA_LENGTH = 50  # the paper's limit: the output may be this much longer than the input
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """One translation of one sentence, as ids.
+
+    Attributes:
+        ids: the tokens, without start and end.
+        log_probability: natural logarithm of the product of the tokens' probabilities, the end token's among them.
+        score: what beam search compares: `log_probability` over `length_divisor`. Elsewhere `log_probability` itself.
+        finished: False if the length limit came before the end token.
+    """
+
+    ids: tuple[int, ...]
+    log_probability: float
+    score: float
+    finished: bool
+
+
+def length_divisor(length: int, length_penalty: float) -> float:
+    """((5 + length) / 6) ** length_penalty (Wu et al. 2016, equation 14), by which a log-probability is divided.
+
+    Each further token makes a log-probability smaller, so without a divisor the shortest translation would win.
+
+    Args:
+        length: number of tokens, the end token counted.
+        length_penalty: the α of the paper; 0 divides by one.
+    """
+    return ((5 + length) / 6) ** length_penalty
+
+
+def greedy(model: Transformer, source: Int[Tensor, "batch source"], max_length: int | None = None) -> list[Hypothesis]:
+    """Take the most probable token at each step.
+
+    Args:
+        model: decodes in evaluation mode, whatever mode it is in, and gets its mode back.
+        source: ids, `[batch, source]`, padded on the right with `config.pad_id`.
+        max_length: the most tokens of an output, the end token counted; if not given, 50 more than its input has, as in
+            the paper, or `config.max_length` where that is less.
+
+    Returns:
+        One hypothesis per sentence.
+
+    Raises:
+        ValueError: a sentence is empty or not padded on the right, `max_length` is out of range, an id is outside the
+            vocabulary, or the model's output is not a number.
+    """
+    limits = _length_limits(model, source, max_length)
+    return _one_token_at_a_time(model, source, limits, lambda log_probabilities, *_: log_probabilities.argmax(-1))
+
+
+def sample(
+    model: Transformer,
+    source: Int[Tensor, "batch source"],
+    max_length: int | None = None,
+    *,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    generator: torch.Generator | None = None,
+) -> list[Hypothesis]:
+    """Draw each token from `sampling_probabilities`.
+
+    The numbers drawn for a sentence depend on the generator and on the sentence's place in the batch, and not on what
+    the other sentences are or when they end.
+
+    Args:
+        model: as for `greedy`.
+        source: as for `greedy`; repeat a sentence to draw several translations of it.
+        max_length: as for `greedy`.
+        temperature: as for `sampling_probabilities`, like the next two.
+        top_k: the most probable tokens that take part.
+        top_p: the probability that the tokens that take part must reach.
+        generator: the source of chance, on the CPU wherever the model is; torch's global one if not given.
+
+    Returns:
+        One hypothesis per sentence; its log-probability is the model's own, at temperature 1 and with all tokens.
+
+    Raises:
+        ValueError: as for `greedy` and `sampling_probabilities`.
+    """
+    _check_sampling(temperature, top_k, top_p)
+
+    def draw(log_probabilities: Tensor, sentences: Tensor, step: int) -> Tensor:
+        reached = sampling_probabilities(log_probabilities, temperature, top_k, top_p).cumsum(-1)
+        # The first token at which the running sum reaches the number drawn. The number is above zero and at most the
+        # whole sum, so a token of probability zero is never met and one is always found.
+        drawn = chance[sentences, step, None] * reached[:, -1:]
+        return torch.searchsorted(reached, drawn).squeeze(-1)
+
+    limits = _length_limits(model, source, max_length)
+    # A generator of its own for each sentence: a longer neighbour takes no number away from it.
+    seeds = torch.randint(2**63 - 1, (len(limits),), generator=generator).tolist()
+    chance = torch.zeros(len(limits), max(limits))
+    for row, (seed, limit) in enumerate(zip(seeds, limits, strict=True)):
+        chance[row, :limit] = 1 - torch.rand(limit, generator=torch.Generator().manual_seed(seed))  # in (0, 1]
+    chance = chance.to(source.device)
+    return _one_token_at_a_time(model, source, limits, draw)
+
+
+def sampling_probabilities(
+    logits: Float[Tensor, "batch vocab"], temperature: float = 1.0, top_k: int | None = None, top_p: float | None = None
+) -> Float[Tensor, "batch vocab"]:
+    """softmax(logits / temperature), cut to the most probable tokens; each row sums to one.
+
+    Args:
+        logits: `[batch, vocab]`; log-probabilities serve as well.
+        temperature: below 1 sharpens the distribution, above 1 flattens it; near 0 only the largest logit is left.
+        top_k: keep this many tokens. Of equally probable ones the smaller id goes first.
+        top_p: then keep the smallest number of tokens whose share of what is left reaches this ("nucleus", Holtzman et
+            al. 2020). 1 keeps all.
+
+    Raises:
+        ValueError: the temperature or `top_k` is not above zero, or `top_p` is not in (0, 1].
+    """
+    _check_sampling(temperature, top_k, top_p)
+    # The largest logit is subtracted before the division, so that a tiny temperature makes no infinity.
+    probabilities = ((logits - logits.amax(-1, keepdim=True)) / temperature).softmax(-1)
+    if top_p == 1:
+        top_p = None  # rounding must not drop the last tokens
+    if top_k is None and top_p is None:
+        return probabilities
+    ordered, ids = probabilities.sort(dim=-1, descending=True, stable=True)
+    if top_k is not None:
+        ordered[:, top_k:] = 0
+        ordered /= ordered.sum(-1, keepdim=True)
+    if top_p is not None:
+        before = ordered.cumsum(-1) - ordered  # the share of the tokens that are more probable
+        ordered = ordered.masked_fill(before >= top_p, 0)
+        ordered /= ordered.sum(-1, keepdim=True)
+    return torch.zeros_like(probabilities).scatter(-1, ids, ordered)
+
+
+@torch.inference_mode()
+def beam_search(
+    model: Transformer,
+    source: Int[Tensor, "batch source"],
+    beam: int = 4,
+    length_penalty: float = 0.6,
+    max_length: int | None = None,
+    *,
+    n_best: int = 1,
+) -> list[list[Hypothesis]]:
+    """Keep the `beam` most probable prefixes of each sentence at each step; the defaults are the paper's.
+
+    A prefix that ends leaves the beam and is compared by score with the others that have ended.
+
+    Args:
+        model: as for `greedy`.
+        source: as for `greedy`.
+        beam: number of prefixes that are kept. A beam of one is greedy decoding.
+        length_penalty: see `length_divisor`.
+        max_length: as for `greedy`.
+        n_best: how many hypotheses to return.
+
+    Returns:
+        For each sentence at most `n_best` different hypotheses, the best first. Where fewer than `n_best` have ended at
+        the length limit, unfinished ones follow.
+
+    Raises:
+        ValueError: as for `greedy`; or `beam` or `n_best` is out of range, or `length_penalty` is negative.
+    """
+    check_positive(beam=beam, n_best=n_best)
+    if n_best > beam:
+        raise ValueError(f"n_best={n_best} hypotheses do not come out of a beam={beam}")
+    if not 0 <= length_penalty < math.inf:
+        raise ValueError(f"length_penalty={length_penalty} must be zero or positive")
+    limits = _length_limits(model, source, max_length)
+    end_id, vocab = model.config.end_id, model.config.target_vocab
+    searches = every_search = [_Search(limit, length_penalty, n_best) for limit in limits]
+    with evaluating(model):
+        reader = _Reader(model, source)
+        # One row for each sentence still searched, and `width` prefixes in it: one at first, then up to `beam`.
+        prefixes = source.new_full((len(limits), 1, 1), model.config.start_id)  # [sentences, width, length]
+        totals = reader.zeros(len(limits), 1)  # their log-probabilities, [sentences, width]
+        for length in range(1, max(limits) + 1):
+            width = totals.shape[1]
+            candidates = reader.read(prefixes[:, :, -1].flatten()).view(-1, width, vocab) + totals[:, :, None]
+            totals, places = candidates.flatten(1).topk(min(beam, width * vocab))
+            parents, tokens = places // vocab, places % vocab
+            prefixes = torch.cat((prefixes.take_along_dim(parents[:, :, None], 1), tokens[:, :, None]), 2)
+
+            ended = tokens == end_id
+            for row, slot in (ended & totals.isfinite()).nonzero().tolist():
+                searches[row].add(prefixes[row, slot, 1:-1].tolist(), float(totals[row, slot]), finished=True)
+            totals = totals.masked_fill(ended, -math.inf)  # an ended prefix has no successor
+            open_rows = []
+            for row, (search, best) in enumerate(zip(searches, totals.amax(1).tolist(), strict=True)):
+                if length < search.limit and search.may_be_improved(best):
+                    open_rows.append(row)
+                elif length == search.limit:
+                    for slot in totals[row].isfinite().nonzero().flatten().tolist():
+                        search.add(prefixes[row, slot, 1:].tolist(), float(totals[row, slot]), finished=False)
+            if not open_rows:
+                break
+            parents += width * torch.arange(len(searches), device=source.device)[:, None]
+            if len(open_rows) < len(searches):
+                searches = [searches[row] for row in open_rows]
+                rows = torch.tensor(open_rows, device=source.device)
+                parents, prefixes, totals = parents[rows], prefixes[rows], totals[rows]
+            reader.select(parents.flatten())
+    return [search.found for search in every_search]
+
+
+@dataclass
+class _Search:
+    """The search for the translation of one sentence: the `n_best` hypotheses so far, and when it may stop."""
+
+    limit: int
+    length_penalty: float
+    n_best: int
+    found: list[Hypothesis] = field(default_factory=list)
+
+    def add(self, ids: list[int], log_probability: float, *, finished: bool) -> None:
+        """Remember a hypothesis if it is among the best; one that has ended is better than any that has not."""
+        score = log_probability / length_divisor(len(ids) + finished, self.length_penalty)
+        self.found.append(Hypothesis(tuple(ids), log_probability, score, finished))
+        self.found.sort(key=lambda hypothesis: (hypothesis.finished, hypothesis.score), reverse=True)
+        del self.found[self.n_best :]
+
+    def may_be_improved(self, log_probability: float) -> bool:
+        """Whether a prefix of this log-probability, the best that is open, can still grow into one of the best.
+
+        It is not enough that a finished hypothesis leads: the divisor grows with the length, so a longer one may
+        overtake it. But a log-probability only falls, and the divisor is largest at the limit. No successor of a prefix
+        scores more than the prefix would if it reached the limit at no further cost.
+        """
+        if len(self.found) < self.n_best:
+            return log_probability > -math.inf
+        return log_probability / length_divisor(self.limit, self.length_penalty) > self.found[-1].score
+
+
+class _Reader:
+    """The decoder over a batch of prefixes, one per row: reads one more token of each, remembers all it has read."""
+
+    def __init__(self, model: Transformer, source: Tensor) -> None:
+        self.model = model
+        self.memory, self.memory_mask = model.encode(source)
+        self.cache = model.new_cache()
+        self.dtype = torch.promote_types(self.memory.dtype, torch.float32)  # half precision is too coarse to add up
+        config = model.config
+        self.never = torch.tensor(sorted({config.pad_id, config.start_id} - {config.end_id}), device=source.device)
+
+    def zeros(self, *shape: int) -> Tensor:
+        """The log-probabilities of prefixes that hold nothing yet."""
+        return torch.zeros(shape, dtype=self.dtype, device=self.memory.device)
+
+    def read(self, tokens: Tensor) -> Tensor:
+        """Log-probabilities of what follows, `[rows, vocab]`, once each prefix has been extended by its token."""
+        logits = self.model.decode(tokens[:, None], self.memory, self.memory_mask, self.cache)[:, -1]
+        log_probabilities = logits.to(self.dtype).index_fill(-1, self.never, -math.inf).log_softmax(-1)
+        if log_probabilities[:, 0].isnan().any():  # the softmax spreads a NaN over its whole row
+            raise ValueError("the model's output is not a number (NaN): look at its parameters")
+        return log_probabilities
+
+    def select(self, rows: Tensor) -> None:
+        """Keep these rows, in this order; one may stand several times or not at all."""
+        if torch.equal(rows, torch.arange(len(self.memory), device=rows.device)):
+            return
+        self.cache.select(rows)
+        self.memory_mask = self.memory_mask[rows]
+        # The cache holds the memory's keys and values; of the memory itself only the shape is read from now on.
+        self.memory = self.memory[:1].expand(len(rows), -1, -1)
+
+
+@torch.inference_mode()
+def _one_token_at_a_time(
+    model: Transformer, source: Tensor, limits: list[int], choose: Callable[[Tensor, Tensor, int], Tensor]
+) -> list[Hypothesis]:
+    """Extend each sentence by the token that `choose(log_probabilities, sentences, step)` takes for it."""
+    end_id = model.config.end_id
+    with evaluating(model):
+        reader = _Reader(model, source)
+        sentences = torch.arange(len(limits), device=source.device)  # those still open, by their place in the batch
+        limit = torch.tensor(limits, device=source.device)
+        tokens = source.new_full((len(limits),), model.config.start_id)
+        output = source.new_full((len(limits), max(limits)), end_id)
+        totals = reader.zeros(len(limits))
+        for step in range(max(limits)):
+            log_probabilities = reader.read(tokens)
+            tokens = choose(log_probabilities, sentences, step)
+            output[sentences, step] = tokens
+            totals = totals.index_add(0, sentences, log_probabilities.gather(1, tokens[:, None]).squeeze(1))
+            is_open = (tokens != end_id) & (step + 1 < limit[sentences])
+            if not is_open.all():
+                rows = is_open.nonzero().flatten()
+                if not len(rows):
+                    break
+                reader.select(rows)
+                sentences, tokens = sentences[rows], tokens[rows]
+    hypotheses = []
+    for ids, total, length in zip(output.tolist(), totals.tolist(), limits, strict=True):
+        finished = end_id in ids[:length]
+        hypotheses.append(Hypothesis(tuple(ids[: ids.index(end_id) if finished else length]), total, total, finished))
+    return hypotheses
+
+
+def _length_limits(model: Transformer, source: Tensor, max_length: int | None) -> list[int]:
+    """For each sentence the most tokens of its output; refuses a source that cannot be decoded."""
+    if source.ndim != 2 or source.numel() == 0:
+        raise ValueError(f"the source has shape {tuple(source.shape)}; expected a non-empty [batch, source]")
+    longest = model.config.max_length
+    real = source != model.config.pad_id
+    lengths = real.sum(1)
+    padded_right = torch.arange(source.shape[1], device=source.device) < lengths[:, None]
+    wrong = ((real != padded_right).any(1) | (lengths == 0)).nonzero().flatten().tolist()
+    if wrong:
+        raise ValueError(
+            f"sentence {wrong[0]} of the source, {source[wrong[0]].tolist()}, must hold a token and be padded on its "
+            f"right with pad_id={model.config.pad_id}"
+        )
+    if max_length is None:
+        return [min(length + EXTRA_LENGTH, longest) for length in lengths.tolist()]
+    check_positive(max_length=max_length)
+    if max_length > longest:
+        raise ValueError(f"max_length={max_length} is over the model's own, config.max_length={longest}")
+    return [max_length] * len(source)
+
+
+def _check_sampling(temperature: float, top_k: int | None, top_p: float | None) -> None:
+    if not 0 < temperature < math.inf:
+        raise ValueError(f"temperature={temperature} must be positive; for the limit at 0 use greedy decoding")
+    if top_k is not None:
+        check_positive(top_k=top_k)
+    if top_p is not None and not 0 < top_p <= 1:
+        raise ValueError(f"top_p={top_p} is not in (0, 1]")
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode inside; afterwards each module is in the mode in which it was."""
+    training = [module for module in model.modules() if module.training]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module in training:
+            module.training = True
