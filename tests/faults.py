@@ -11,11 +11,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from planted import Fault, core, decoding
+from planted import Fault, core, decoding, training
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "blockbyblock"
-FAULTS = (*core.FAULTS, *decoding.FAULTS)
+FAULTS = (*core.FAULTS, *decoding.FAULTS, *training.FAULTS)
 
 
 def caught(fault: Fault) -> bool:

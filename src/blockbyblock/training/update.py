@@ -1,0 +1,158 @@
+"""One update of the parameters: forward, loss, backward, clipping, Adam; over one or several batches and processes."""
+
+import math
+import time
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, cast
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from blockbyblock.data import Batch
+from blockbyblock.training.config import TrainingConfig
+from blockbyblock.training.loss import LossSums, smoothed_cross_entropy
+from blockbyblock.training.processes import Processes
+from blockbyblock.transformer import Transformer
+
+
+class Update(NamedTuple):
+    """What an update saw. Tensors stay on their device, so that a GPU need not wait for them.
+
+    Attributes:
+        smoothed: the loss that was differentiated, a sum over the tokens of this process.
+        plain: the same without smoothing.
+        gradient_norm: of all parameters together, before clipping.
+        tokens: target tokens of all processes, padding left out.
+    """
+
+    smoothed: Float[Tensor, ""]
+    plain: Float[Tensor, ""]
+    gradient_norm: Float[Tensor, ""]
+    tokens: int
+
+
+def autocast(device: torch.device, fast: bool) -> torch.autocast:
+    """Where fast: matrix products in bfloat16; what needs the range stays in float32."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=fast)
+
+
+class Updater:
+    """A model with its optimizer, updated one step at a time.
+
+    The gradient is that of the mean loss per target token over all batches of the update, those of the other processes
+    too. So it does not depend on how the same sentences are cut into batches or shared among processes: a short batch
+    does not weigh as much as a long one.
+
+    Args:
+        model: moved to this process's device.
+        config: the choices.
+        processes: who takes part.
+
+    Raises:
+        ValueError: `config.fast` without an NVIDIA GPU.
+    """
+
+    def __init__(self, model: Transformer, config: TrainingConfig, processes: Processes) -> None:
+        device = processes.device
+        if config.fast and device.type != "cuda":
+            raise ValueError(f"fast=True needs an NVIDIA GPU, and this process computes on {device}")
+        self.config, self.processes = config, processes
+        self.model = model.to(device)
+        # The rate is set at each step. One fused kernel updates all parameters; the arithmetic is Adam's.
+        self.optimizer = torch.optim.Adam(model.parameters(), lr=0.0, betas=config.betas, eps=config.eps, fused=True)
+        self._network: nn.Module = model
+        self._distributed: DistributedDataParallel | None = None
+        if processes.count > 1:
+            # The only buffers are tables of positions, the same everywhere.
+            self._distributed = DistributedDataParallel(model, broadcast_buffers=False, gradient_as_bucket_view=True)
+            self._network = self._distributed
+        if config.fast:
+            self._network = cast(nn.Module, torch.compile(self._network, dynamic=True))  # batches differ in length
+
+    def update(self, batches: Sequence[Batch], learning_rate: float) -> Update:
+        """Make one update.
+
+        Args:
+            batches: of this process, as many as in every other process.
+            learning_rate: of this step.
+
+        Raises:
+            ValueError: the targets hold nothing but padding.
+        """
+        pad_id = self.model.config.pad_id
+        own_tokens = sum(int((batch.target != pad_id).sum()) for batch in batches)
+        tokens = int(self.processes.sum(own_tokens)[0])
+        if not tokens:
+            raise ValueError("the targets of an update hold nothing but padding")
+        self.optimizer.zero_grad(set_to_none=True)
+        sums = [self._backward(batch, tokens, last=batch is batches[-1]) for batch in batches]
+        gradient_norm = self._clip()
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate
+        self.optimizer.step()
+        smoothed, plain = (torch.stack(losses).sum() for losses in zip(*sums, strict=True))
+        return Update(smoothed, plain, gradient_norm, tokens)
+
+    def _backward(self, batch: Batch, tokens: int, last: bool) -> LossSums:
+        """Add the gradient of one batch; the processes exchange theirs with the last one."""
+        batch = batch.to(self.processes.device)
+        exchange = nullcontext() if last or self._distributed is None else self._distributed.no_sync()
+        with exchange:
+            with autocast(self.processes.device, self.config.fast):
+                logits = self._network(batch.source, batch.decoder_input)
+            pad_id, smoothing = self.model.config.pad_id, self.config.smoothing
+            loss = smoothed_cross_entropy(logits, batch.target, pad_id=pad_id, smoothing=smoothing)
+            # DistributedDataParallel takes the mean over the processes; times their number it is the sum.
+            (loss.smoothed * (self.processes.count / tokens)).backward()
+        return LossSums(loss.smoothed.detach(), loss.plain)
+
+    def _clip(self) -> Tensor:
+        """Shorten the gradient if it is too long; its norm before that."""
+        parameters = list(self.model.parameters())
+        if self.config.clip_norm is not None:
+            return nn.utils.clip_grad_norm_(parameters, self.config.clip_norm)
+        return nn.utils.get_total_norm([parameter.grad for parameter in parameters if parameter.grad is not None])
+
+
+@dataclass
+class Tally:
+    """What has been seen since the last line of the log."""
+
+    updates: int = 0
+    tokens: int = 0
+    smoothed: Any = 0.0
+    plain: Any = 0.0
+    gradient_norm: Any = 0.0
+    started: float = field(default_factory=time.perf_counter)
+
+    def add(self, update: Update) -> None:
+        """Count one update."""
+        self.updates += 1
+        self.tokens += update.tokens
+        self.smoothed = self.smoothed + update.smoothed
+        self.plain = self.plain + update.plain
+        self.gradient_norm = self.gradient_norm + update.gradient_norm
+
+    def means(self, processes: Processes) -> dict[str, float]:
+        """Losses per token in nats, the norm per update, and tokens per second, over all processes.
+
+        Raises:
+            FloatingPointError: a loss or a gradient is not a number.
+        """
+        smoothed, plain = processes.sum(float(self.smoothed), float(self.plain))
+        gradient_norm = float(self.gradient_norm) / self.updates
+        if not math.isfinite(smoothed + plain + gradient_norm):
+            raise FloatingPointError(
+                f"the training has diverged: loss {smoothed / self.tokens}, norm of the gradient {gradient_norm}; try "
+                "a lower learning rate, a longer warm-up, or clip_norm"
+            )
+        return {
+            "loss": plain / self.tokens,
+            "smoothed_loss": smoothed / self.tokens,
+            "gradient_norm": gradient_norm,
+            "tokens_per_second": self.tokens / (time.perf_counter() - self.started),
+        }

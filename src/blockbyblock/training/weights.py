@@ -1,0 +1,153 @@
+"""A model's weights in safetensors files: numbers and text, nothing that could run when it is read."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from blockbyblock.training.files import write_atomically
+from blockbyblock.transformer import Transformer, TransformerConfig
+
+KEY, VERSION = "blockbyblock", 1
+WEIGHTS = "model."
+
+
+class CheckpointError(ValueError):
+    """A file that cannot be used; the message begins with its name."""
+
+
+def model_weights(model: Transformer) -> dict[str, Tensor]:
+    """The tensors of a model by name, those that share one matrix once, as they are: not copied."""
+    weights: dict[str, Tensor] = {}
+    seen: set[int] = set()
+    for name, tensor in model.state_dict(keep_vars=True).items():
+        if id(tensor) not in seen:
+            seen.add(id(tensor))
+            weights[WEIGHTS + name] = tensor.detach()
+    return weights
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], config: TransformerConfig, **metadata: Any) -> None:
+    """Write tensors, the model's configuration and JSON values, so that the file is whole or not there.
+
+    Raises:
+        OSError: the file cannot be written; an old one of that name is untouched.
+    """
+    # One text, as the library writes several in no fixed order: equal content gives equal files.
+    text = json.dumps({"version": VERSION, "config": asdict(config)} | metadata)
+    contiguous = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
+    write_atomically(path, save(contiguous, {KEY: text}))
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors and the JSON values of a file that `write_tensors` wrote.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        CheckpointError: it is truncated, or something else.
+    """
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            values = json.loads((file.metadata() or {}).get(KEY, "null"))
+            if not isinstance(values, dict) or values.get("version") != VERSION:
+                raise CheckpointError(f"{path} is a safetensors file, but none of this book, version {VERSION}")
+            # Copied: what the library returns may be the file itself, mapped into memory.
+            return {name: file.get_tensor(name).clone() for name in file.keys()}, values  # noqa: SIM118
+    except SafetensorError as error:
+        raise CheckpointError(f"{path} is truncated, or no safetensors file: {error}") from error
+    except json.JSONDecodeError as error:
+        raise CheckpointError(f"{path} holds a text that is not JSON: {error}") from error
+
+
+def require_config(path: Path, values: Mapping[str, Any], config: TransformerConfig) -> None:
+    """Refuse a file of a model with other sizes or choices.
+
+    Shapes alone do not tell: 4 heads and 8 heads have the same matrices.
+
+    Raises:
+        CheckpointError: naming what differs.
+    """
+    found = values.get("config")
+    if not isinstance(found, dict):
+        raise CheckpointError(f"{path} does not say what model it belongs to")
+    expected = asdict(config)
+    differences = [
+        f"{name}={found.get(name)!r} in the file and {expected.get(name)!r} in the model"
+        for name in sorted(found.keys() | expected.keys())
+        if found.get(name) != expected.get(name)
+    ]
+    if differences:
+        raise CheckpointError(f"{path} belongs to another model: {'; '.join(differences)}")
+
+
+def require_tensors(path: Path, found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
+    """Refuse a file in which a tensor is missing, or has another shape or kind than expected.
+
+    Raises:
+        CheckpointError: naming the first such tensor.
+    """
+    for name, tensor in expected.items():
+        if name not in found:
+            raise CheckpointError(f"{path} does not hold {name}")
+        if (found[name].shape, found[name].dtype) != (tensor.shape, tensor.dtype):
+            raise CheckpointError(
+                f"{path} holds {name} as {found[name].dtype} {list(found[name].shape)}, expected "
+                f"{tensor.dtype} {list(tensor.shape)}"
+            )
+
+
+@torch.no_grad()
+def copy_weights(tensors: Mapping[str, Tensor], model: Transformer) -> None:
+    """Copy tensors into the model, in place, so that tied matrices stay tied and the optimizer keeps its parameters."""
+    for name, tensor in model_weights(model).items():
+        tensor.copy_(tensors[name])
+
+
+def load_weights(path: str | PathLike[str], model: Transformer) -> None:
+    """Give a model the weights of a checkpoint or of an average.
+
+    Args:
+        path: the file.
+        model: of the same configuration; unchanged if the file is refused.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        CheckpointError: the file is truncated, foreign, or of another model.
+    """
+    path = Path(path)
+    tensors, values = read_tensors(path)
+    require_config(path, values, model.config)
+    require_tensors(path, tensors, model_weights(model))
+    copy_weights(tensors, model)
+
+
+def average_checkpoints(paths: Sequence[str | PathLike[str]], model: Transformer) -> None:
+    """Give a model the mean of the weights of several checkpoints (paper, section 6.1).
+
+    Args:
+        paths: the files, at least one.
+        model: of the same configuration; unchanged if a file is refused.
+
+    Raises:
+        ValueError: there is no file.
+        CheckpointError: a file is truncated, foreign, or of another model.
+    """
+    if not paths:
+        raise ValueError("there is no checkpoint to average")
+    expected = model_weights(model)
+    # In float64: the mean of equal weights is then exactly that weight.
+    sums = {name: torch.zeros(tensor.shape, dtype=torch.float64) for name, tensor in expected.items()}
+    for path in map(Path, paths):
+        tensors, values = read_tensors(path)
+        require_config(path, values, model.config)
+        require_tensors(path, tensors, expected)
+        for name, total in sums.items():
+            total += tensors[name]
+    copy_weights({name: total / len(paths) for name, total in sums.items()}, model)
