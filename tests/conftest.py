@@ -45,3 +45,17 @@ def shapes_checked(request: pytest.FixtureRequest) -> Iterator[None]:
 def seed() -> None:
     """Start each test from the same random state, whatever ran before it."""
     torch.manual_seed(0)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print how far each part is from its peers: here, since a parallel run ends in this conftest alone."""
+    largest: dict[tuple[str, str], float] = {}
+    for test in terminalreporter.stats.get("passed", []) + terminalreporter.stats.get("failed", []):
+        for kind, found in getattr(test, "user_properties", []):
+            if kind == "parity":
+                peer, dtype, difference = found
+                largest[peer, dtype] = max(difference, largest.get((peer, dtype), 0.0))
+    if largest:
+        terminalreporter.section("largest difference to the peer (float64: absolute; float32: relative to the largest)")
+        for (peer, dtype), difference in sorted(largest.items()):
+            terminalreporter.write_line(f"{peer:42} {dtype:8} {difference:.1e}")
