@@ -115,6 +115,23 @@ def test_dropout_hits_the_weights_that_meet_the_values_and_not_those_returned():
     assert not torch.allclose(plain, dropped)
 
 
+def test_in_bfloat16_on_a_cpu_the_kernel_computes_in_float32():
+    attention = MultiHeadAttention(16, 2).bfloat16()
+    x = torch.randn(2, 3, 16, dtype=torch.bfloat16)
+    seen = []
+
+    class Watch(torch.overrides.TorchFunctionMode):
+        def __torch_function__(self, function, types, args=(), kwargs=None):
+            if function is torch.nn.functional.scaled_dot_product_attention:
+                seen.append((args[0].dtype, torch.is_autocast_enabled("cpu")))
+            return function(*args, **(kwargs or {}))
+
+    for autocast in (False, True):
+        with torch.autocast("cpu", torch.bfloat16, enabled=autocast), Watch():
+            assert attention(x, x, x).dtype == torch.bfloat16
+    assert seen == [(torch.float32, False)] * 2
+
+
 def test_split_heads_on_numbered_cells():
     """Position p, feature f holds 10 p + f; head 1 of 2 must hold features 2 and 3 of every position."""
     x = torch.tensor([[[0.0, 1.0, 2.0, 3.0], [10.0, 11.0, 12.0, 13.0], [20.0, 21.0, 22.0, 23.0]]])

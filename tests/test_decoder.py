@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from blockbyblock import BlockConfig, Decoder, DecoderCache, DecoderLayer, causal_mask, padding_mask, record_attention
+from blockbyblock.decoder import LayerCache
 
 CONFIG = BlockConfig(d_model=8, heads=2, d_ff=16)
 EXACT = {"rtol": 0.0, "atol": 1e-12}
@@ -89,6 +90,40 @@ def test_a_cache_follows_its_rows():
     new = stack(x[rows, 4:], memory[rows], cache=cache)
     full = stack(x[rows], memory[rows], causal_mask(5))
     torch.testing.assert_close(new, full[:, 4:], **EXACT)
+
+
+def test_new_positions_are_written_behind_the_others():
+    """64 steps of one position: the buffer is left for a larger one 5 times, not 64 times."""
+    cache, buffers = LayerCache(), []
+    new = [(torch.randn(2, 3, 1, 4), torch.randn(2, 3, 1, 5)) for _ in range(64)]
+    for step, pair in enumerate(new, 1):
+        held = cache.extend(*pair)
+        assert cache.length == step
+        for got, parts in zip(held, zip(*new[:step], strict=True), strict=True):
+            assert torch.equal(got, torch.cat(parts, dim=2))
+        if not buffers or cache.target[0] is not buffers[-1]:
+            buffers.append(cache.target[0])
+    assert [buffer.shape[2] for buffer in buffers] == [1, 4, 10, 22, 46, 94]
+
+
+def test_a_kept_memory_stands_head_by_head():
+    stack = decoder(1)
+    x, memory = inputs()
+    cache = DecoderCache(1)
+    stack(x, memory, causal_mask(5), cache=cache)
+    assert all(held.is_contiguous() for held in cache.layers[0].memory)
+
+
+def test_no_wrong_gradient_comes_out_of_a_cache():
+    """A later step writes into the buffer that the gradient of an earlier one needs: torch says so."""
+    stack = decoder(1)
+    x, memory = inputs(position=4)
+    x.requires_grad_()
+    cache, outputs = DecoderCache(1), []
+    for i in range(4):
+        outputs.append(stack(x[:, i : i + 1], memory, cache=cache))
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        torch.cat(outputs, 1).sum().backward()
 
 
 def test_selecting_from_an_empty_cache_is_harmless():

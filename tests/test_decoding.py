@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from blockbyblock import DecoderCache, Transformer, TransformerConfig, decoding
-from blockbyblock.decoding import Hypothesis, beam_search, greedy, length_divisor, sample, sampling_probabilities
+from blockbyblock.decoding import Hypothesis, beam_search, greedy, length_divisor
+from blockbyblock.sampling import sample, sampling_probabilities
 
 PAD, START, END = 0, 1, 2
 SOURCE = torch.tensor([[5, 6, 3, 2, 0], [4, 3, 3, 5, 2], [6, 2, 0, 0, 0], [2, 0, 0, 0, 0]])
@@ -77,13 +78,16 @@ class CheckedReader(decoding._Reader):
 
     def __init__(self, model, source):
         super().__init__(model, source)
-        self.source, self.prefixes = source, source[:, :0]
+        self.source, self.prefixes = source, source[:, None, :0]  # [sentences, width, length]
 
-    def read(self, tokens):
-        self.prefixes = torch.cat((self.prefixes, tokens[:, None]), 1)
-        got = super().read(tokens)
-        expected = log_probabilities(self.model, self.source, self.prefixes)[:, -1]
-        torch.testing.assert_close(got, expected, rtol=0, atol=1e-10)
+    def read(self, tokens, parents=None):
+        if parents is not None:
+            self.prefixes = self.prefixes[torch.arange(len(tokens))[:, None], parents]
+        self.prefixes = torch.cat((self.prefixes, tokens[:, :, None]), 2)
+        got = super().read(tokens, parents)
+        for slot in range(tokens.shape[1]):
+            expected = log_probabilities(self.model, self.source, self.prefixes[:, slot])[:, -1]
+            torch.testing.assert_close(got[:, slot], expected, rtol=0, atol=1e-10)
         return got
 
     def select(self, rows):
@@ -103,10 +107,10 @@ class Script:
     def zeros(self, *shape):
         return torch.zeros(shape, dtype=torch.float64)
 
-    def read(self, tokens):
+    def read(self, tokens, parents):
         step = self.steps[min(self.read_so_far, len(self.steps) - 1)]
         self.read_so_far += 1
-        return step.log().expand(len(tokens), -1)
+        return step.log().expand(*tokens.shape, -1)
 
     def select(self, rows):
         pass
@@ -154,14 +158,15 @@ def test_a_batch_in_any_order_equals_its_sentences_alone(name, seed):
 
 def test_finished_sentences_leave_the_batch():
     model, rows = tiny_model(6, end=1.0), []
-    decode = model.decode
-    model.decode = lambda target, *rest: rows.append(len(target)) or decode(target, *rest)
+    decode = model.decode_prefixes
+    model.decode_prefixes = lambda tokens, *rest: rows.append(len(tokens)) or decode(tokens, *rest)
     lengths = [len(one.ids) + one.finished for one in greedy(model, SOURCE, 12)]
     assert len(set(lengths)) > 1, "sentences of different lengths, or nothing is shown"
     assert rows == [sum(length > step for length in lengths) for step in range(max(lengths))]
 
 
-def test_the_memory_is_projected_once_and_a_cache_moves_only_when_its_rows_do(monkeypatch):
+def test_the_memory_is_projected_once_and_no_beam_moves_a_cache(monkeypatch):
+    """Nothing is copied while no sentence ends, though prefixes die out and others multiply."""
     model, calls = tiny_model(end=-50), []
     for layer in model.decoder.layers:
         project = layer.cross_attention.project
@@ -169,8 +174,19 @@ def test_the_memory_is_projected_once_and_a_cache_moves_only_when_its_rows_do(mo
     select = DecoderCache.select
     monkeypatch.setattr(DecoderCache, "select", lambda cache, rows: calls.append("s") or select(cache, rows))
     greedy(model, SOURCE, 6)
-    beam_search(model, SOURCE, 1, max_length=6)
+    beam_search(model, SOURCE, 3, max_length=6)
     assert calls == ["p", "p"] * 2
+
+
+def test_the_beams_of_a_sentence_read_one_memory(monkeypatch):
+    """Three prefixes of four sentences are three queries each, and not twelve copies of what they read."""
+    model, seen = tiny_model(end=-50), []
+    attention = model.decoder.layers[0].cross_attention
+    attend = attention.attend
+    monkeypatch.setattr(attention, "attend", lambda x, key, *rest: seen.append((x, key)) or attend(x, key, *rest))
+    beam_search(model, SOURCE, 3, max_length=3)
+    assert [tuple(x.shape[:2]) for x, _ in seen] == [(4, 1), (4, 3), (4, 3)]
+    assert len({key.data_ptr() for _, key in seen}) == 1
 
 
 # Beam search ---------------------------------------------------------------------------------------------------------

@@ -1,6 +1,5 @@
 """The decoder: N layers of masked self-attention, encoder-decoder attention and feed-forward (paper, section 3.1)."""
 
-import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
@@ -11,16 +10,16 @@ KeyValue = tuple[Tensor, Tensor]  # keys [batch, heads, position, d_k] and value
 
 
 class LayerCache:
-    """The keys and values that one decoder layer has already computed, of its target prefix and of the memory."""
+    """The keys and values that one decoder layer has already computed, of its target prefix and of the memory.
+
+    Those of the target stand in buffers with room for more positions: a new one is written behind the others, which are
+    not copied. This is for decoding; torch refuses a backward pass through a buffer that has been written to since.
+    """
 
     def __init__(self) -> None:
-        self.target: KeyValue | None = None
+        self.target: KeyValue | None = None  # the buffers, of which the first `length` positions are in use
+        self.length = 0
         self.memory: KeyValue | None = None
-
-    @property
-    def length(self) -> int:
-        """Number of target positions held."""
-        return 0 if self.target is None else self.target[0].shape[2]
 
     def extend(self, key: Tensor, value: Tensor) -> KeyValue:
         """Append the keys and values of new target positions; returns those of all positions so far.
@@ -29,15 +28,17 @@ class LayerCache:
             ValueError: the batch has another size than what is held.
         """
         if self.target is None:
-            self.target = key, value
-        else:
-            held_key, held_value = self.target
-            if held_key.shape[0] != key.shape[0]:
-                raise ValueError(
-                    f"the cache holds a batch of {held_key.shape[0]}, the new target one of {key.shape[0]}"
-                )
-            self.target = torch.cat((held_key, key), dim=2), torch.cat((held_value, value), dim=2)
-        return self.target
+            self.target, self.length = (key, value), key.shape[2]
+            return self.target
+        keys, values = self.target
+        if keys.shape[0] != key.shape[0]:
+            raise ValueError(f"the cache holds a batch of {keys.shape[0]}, the new target one of {key.shape[0]}")
+        start, self.length = self.length, self.length + key.shape[2]
+        if self.length > keys.shape[2]:
+            room = 2 * self.length  # so that over all steps a position is copied about once
+            self.target = keys, values = _with_room(keys, room), _with_room(values, room)
+        keys[:, :, start : self.length], values[:, :, start : self.length] = key, value
+        return keys[:, :, : self.length], values[:, :, : self.length]
 
     def select(self, rows: Int[Tensor, "rows"]) -> None:
         """Keep these rows of the batch, in this order."""
@@ -45,6 +46,14 @@ class LayerCache:
             pair and (pair[0].index_select(0, rows), pair[1].index_select(0, rows))
             for pair in (self.target, self.memory)
         )
+
+
+def _with_room(held: Tensor, positions: int) -> Tensor:
+    """A copy of `held` at the beginning of a buffer for so many positions."""
+    batch, heads, length, width = held.shape
+    buffer = held.new_empty(batch, heads, positions, width)
+    buffer[:, :, :length] = held
+    return buffer
 
 
 class DecoderCache:
@@ -66,7 +75,7 @@ class DecoderCache:
         return self.layers[0].length
 
     def select(self, rows: Int[Tensor, "rows"]) -> None:
-        """Keep these rows of the batch, in this order: finished sentences leave, beams follow their parents.
+        """Keep these rows of the batch, in this order: finished sentences leave.
 
         Args:
             rows: indices into the batch; one may stand several times or not at all.
@@ -108,6 +117,7 @@ class DecoderLayer(nn.Module):
         Raises:
             ValueError: sizes do not fit together; in particular the batches of target and memory differ.
         """
+        kept = cache is not None
         if cache is None:
             cache = LayerCache()  # so that there is one path, whether or not somebody keeps it
 
@@ -116,7 +126,10 @@ class DecoderLayer(nn.Module):
 
         def attend_to_memory(x: Tensor) -> Tensor:
             if cache.memory is None:
-                cache.memory = self.cross_attention.project(memory, memory)
+                keys, values = self.cross_attention.project(memory, memory)
+                if kept:  # what every step reads is worth a copy that stands head by head
+                    keys, values = keys.contiguous(), values.contiguous()
+                cache.memory = keys, values
             return self.cross_attention.attend(x, *cache.memory, memory_mask)
 
         x = self.self_attention_add_norm(x, attend_to_target)

@@ -1,8 +1,9 @@
-"""From a trained model to a translation, token by token: greedy, beam search, sampling (paper, section 6.1).
+"""From a trained model to a translation, token by token: greedy and beam search (paper, section 6.1).
 
-All three read the source once and keep the keys and values of what they have read (`DecoderCache`). They decode a whole
-batch side by side, and a finished sentence leaves it. A result depends on its own sentence, not on its neighbours.
-Padding and the start token are never produced: their logits are set to -inf before the softmax.
+Both read the source once and keep the keys and values of what they have read (`DecoderCache`), and so does
+`blockbyblock.sampling`. They decode a whole batch side by side, and a finished sentence leaves it. A result depends on
+its own sentence, not on its neighbours. Padding and the start token are never produced: their logits are set to -inf
+before the softmax.
 """
 
 import math
@@ -11,7 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
-from jaxtyping import Float, Int
+import torch.nn.functional as F
+from jaxtyping import Int
 from torch import Tensor, nn
 
 from blockbyblock.checks import check_positive
@@ -65,90 +67,8 @@ def greedy(model: Transformer, source: Int[Tensor, "batch source"], max_length: 
         ValueError: a sentence is empty or not padded on the right, `max_length` is out of range, an id is outside the
             vocabulary, or the model's output is not a number.
     """
-    limits = _length_limits(model, source, max_length)
-    return _one_token_at_a_time(model, source, limits, lambda log_probabilities, *_: log_probabilities.argmax(-1))
-
-
-def sample(
-    model: Transformer,
-    source: Int[Tensor, "batch source"],
-    max_length: int | None = None,
-    *,
-    temperature: float = 1.0,
-    top_k: int | None = None,
-    top_p: float | None = None,
-    generator: torch.Generator | None = None,
-) -> list[Hypothesis]:
-    """Draw each token from `sampling_probabilities`.
-
-    The numbers drawn for a sentence depend on the generator and on the sentence's place in the batch, and not on what
-    the other sentences are or when they end.
-
-    Args:
-        model: as for `greedy`.
-        source: as for `greedy`; repeat a sentence to draw several translations of it.
-        max_length: as for `greedy`.
-        temperature: as for `sampling_probabilities`, like the next two.
-        top_k: the most probable tokens that take part.
-        top_p: the probability that the tokens that take part must reach.
-        generator: the source of chance, on the CPU wherever the model is; torch's global one if not given.
-
-    Returns:
-        One hypothesis per sentence; its log-probability is the model's own, at temperature 1 and with all tokens.
-
-    Raises:
-        ValueError: as for `greedy` and `sampling_probabilities`.
-    """
-    _check_sampling(temperature, top_k, top_p)
-
-    def draw(log_probabilities: Tensor, sentences: Tensor, step: int) -> Tensor:
-        reached = sampling_probabilities(log_probabilities, temperature, top_k, top_p).cumsum(-1)
-        # The first token at which the running sum reaches the number drawn. The number is above zero and at most the
-        # whole sum, so a token of probability zero is never met and one is always found.
-        drawn = chance[sentences, step, None] * reached[:, -1:]
-        return torch.searchsorted(reached, drawn).squeeze(-1)
-
-    limits = _length_limits(model, source, max_length)
-    # A generator of its own for each sentence: a longer neighbour takes no number away from it.
-    seeds = torch.randint(2**63 - 1, (len(limits),), generator=generator).tolist()
-    chance = torch.zeros(len(limits), max(limits))
-    for row, (seed, limit) in enumerate(zip(seeds, limits, strict=True)):
-        chance[row, :limit] = 1 - torch.rand(limit, generator=torch.Generator().manual_seed(seed))  # in (0, 1]
-    chance = chance.to(source.device)
-    return _one_token_at_a_time(model, source, limits, draw)
-
-
-def sampling_probabilities(
-    logits: Float[Tensor, "batch vocab"], temperature: float = 1.0, top_k: int | None = None, top_p: float | None = None
-) -> Float[Tensor, "batch vocab"]:
-    """softmax(logits / temperature), cut to the most probable tokens; each row sums to one.
-
-    Args:
-        logits: `[batch, vocab]`; log-probabilities serve as well.
-        temperature: below 1 sharpens the distribution, above 1 flattens it; near 0 only the largest logit is left.
-        top_k: keep this many tokens. Of equally probable ones the smaller id goes first.
-        top_p: then keep the smallest number of tokens whose share of what is left reaches this ("nucleus", Holtzman et
-            al. 2020). 1 keeps all.
-
-    Raises:
-        ValueError: the temperature or `top_k` is not above zero, or `top_p` is not in (0, 1].
-    """
-    _check_sampling(temperature, top_k, top_p)
-    # The largest logit is subtracted before the division, so that a tiny temperature makes no infinity.
-    probabilities = ((logits - logits.amax(-1, keepdim=True)) / temperature).softmax(-1)
-    if top_p == 1:
-        top_p = None  # rounding must not drop the last tokens
-    if top_k is None and top_p is None:
-        return probabilities
-    ordered, ids = probabilities.sort(dim=-1, descending=True, stable=True)
-    if top_k is not None:
-        ordered[:, top_k:] = 0
-        ordered /= ordered.sum(-1, keepdim=True)
-    if top_p is not None:
-        before = ordered.cumsum(-1) - ordered  # the share of the tokens that are more probable
-        ordered = ordered.masked_fill(before >= top_p, 0)
-        ordered /= ordered.sum(-1, keepdim=True)
-    return torch.zeros_like(probabilities).scatter(-1, ids, ordered)
+    limits = length_limits(model, source, max_length)
+    return one_token_at_a_time(model, source, limits, lambda log_probabilities, *_: log_probabilities.argmax(-1))
 
 
 @torch.inference_mode()
@@ -185,7 +105,7 @@ def beam_search(
         raise ValueError(f"n_best={n_best} hypotheses do not come out of a beam={beam}")
     if not 0 <= length_penalty < math.inf:
         raise ValueError(f"length_penalty={length_penalty} must be zero or positive")
-    limits = _length_limits(model, source, max_length)
+    limits = length_limits(model, source, max_length)
     end_id, vocab = model.config.end_id, model.config.target_vocab
     searches = every_search = [_Search(limit, length_penalty, n_best) for limit in limits]
     with evaluating(model):
@@ -193,9 +113,10 @@ def beam_search(
         # One row for each sentence still searched, and `width` prefixes in it: one at first, then up to `beam`.
         prefixes = source.new_full((len(limits), 1, 1), model.config.start_id)  # [sentences, width, length]
         totals = reader.zeros(len(limits), 1)  # their log-probabilities, [sentences, width]
+        parents = source.new_zeros(len(limits), 1)  # which prefix of the step before each one extends
         for length in range(1, max(limits) + 1):
             width = totals.shape[1]
-            candidates = reader.read(prefixes[:, :, -1].flatten()).view(-1, width, vocab) + totals[:, :, None]
+            candidates = reader.read(prefixes[:, :, -1], parents) + totals[:, :, None]
             totals, places = candidates.flatten(1).topk(min(beam, width * vocab))
             parents, tokens = places // vocab, places % vocab
             prefixes = torch.cat((prefixes.take_along_dim(parents[:, :, None], 1), tokens[:, :, None]), 2)
@@ -213,12 +134,11 @@ def beam_search(
                         search.add(prefixes[row, slot, 1:].tolist(), float(totals[row, slot]), finished=False)
             if not open_rows:
                 break
-            parents += width * torch.arange(len(searches), device=source.device)[:, None]
             if len(open_rows) < len(searches):
                 searches = [searches[row] for row in open_rows]
                 rows = torch.tensor(open_rows, device=source.device)
                 parents, prefixes, totals = parents[rows], prefixes[rows], totals[rows]
-            reader.select(parents.flatten())
+                reader.select(rows)
     return [search.found for search in every_search]
 
 
@@ -251,13 +171,23 @@ class _Search:
 
 
 class _Reader:
-    """The decoder over a batch of prefixes, one per row: reads one more token of each, remembers all it has read."""
+    """The decoder over the prefixes of each sentence: reads one more token of each, remembers all that it has read.
+
+    The prefixes of a sentence are so many queries over one memory, and over one cache: the keys and values of all their
+    tokens stand in it once, one step behind the other. `own` says which of them belong to which prefix. So nothing is
+    copied when a prefix gets several successors or none.
+    """
 
     def __init__(self, model: Transformer, source: Tensor) -> None:
         self.model = model
-        self.memory, self.memory_mask = model.encode(source)
-        self.cache = model.new_cache()
+        self.memory, mask = model.encode(source)
+        self.memory_mask = None if mask.all() else mask
+        self.cache, self.position = model.new_cache(), 0
+        self.own = mask.new_ones(len(source), 1, 0)  # [sentences, width, key]
         self.dtype = torch.promote_types(self.memory.dtype, torch.float32)  # half precision is too coarse to add up
+        # The largest matrix of a step, column by column in memory: on a CPU a product with few rows, which takes longer
+        # to fetch the matrix than to multiply, is up to twice as fast so (torch 2.13).
+        self.output_weight = model.output.weight.T.contiguous().T
         config = model.config
         self.never = torch.tensor(sorted({config.pad_id, config.start_id} - {config.end_id}), device=source.device)
 
@@ -265,49 +195,75 @@ class _Reader:
         """The log-probabilities of prefixes that hold nothing yet."""
         return torch.zeros(shape, dtype=self.dtype, device=self.memory.device)
 
-    def read(self, tokens: Tensor) -> Tensor:
-        """Log-probabilities of what follows, `[rows, vocab]`, once each prefix has been extended by its token."""
-        logits = self.model.decode(tokens[:, None], self.memory, self.memory_mask, self.cache)[:, -1]
-        log_probabilities = logits.to(self.dtype).index_fill(-1, self.never, -math.inf).log_softmax(-1)
-        if log_probabilities[:, 0].isnan().any():  # the softmax spreads a NaN over its whole row
+    def read(self, tokens: Tensor, parents: Tensor | None = None) -> Tensor:
+        """Log-probabilities of what follows, `[sentences, width, vocab]`, once each prefix has got one more token.
+
+        Args:
+            tokens: that token, `[sentences, width]`.
+            parents: which prefix of the last call it extends, `[sentences, width]`; None if a sentence has only one.
+        """
+        mask = None
+        if parents is not None:
+            newest = torch.eye(tokens.shape[1], dtype=torch.bool, device=tokens.device).expand(len(tokens), -1, -1)
+            self.own = torch.cat((self.own.take_along_dim(parents[:, :, None], 1), newest), 2)
+            mask = self.own[:, None]
+        states = self.model.decode_prefixes(tokens, self.position, mask, self.memory, self.memory_mask, self.cache)
+        self.position += 1
+        logits = F.linear(states, self.output_weight, self.model.output.bias)
+        log_probabilities = logits.to(self.dtype).index_fill_(-1, self.never, -math.inf).log_softmax(-1)
+        if log_probabilities[:, :, 0].isnan().any():  # the softmax spreads a NaN over its whole row
             raise ValueError("the model's output is not a number (NaN): look at its parameters")
         return log_probabilities
 
     def select(self, rows: Tensor) -> None:
-        """Keep these rows, in this order; one may stand several times or not at all."""
-        if torch.equal(rows, torch.arange(len(self.memory), device=rows.device)):
-            return
+        """Keep these sentences, in this order."""
         self.cache.select(rows)
-        self.memory_mask = self.memory_mask[rows]
-        # The cache holds the memory's keys and values; of the memory itself only the shape is read from now on.
-        self.memory = self.memory[:1].expand(len(rows), -1, -1)
+        self.memory, self.own = self.memory[rows], self.own[rows]
+        self.memory_mask = None if self.memory_mask is None else self.memory_mask[rows]
 
 
 @torch.inference_mode()
-def _one_token_at_a_time(
-    model: Transformer, source: Tensor, limits: list[int], choose: Callable[[Tensor, Tensor, int], Tensor]
+def one_token_at_a_time(
+    model: Transformer,
+    source: Int[Tensor, "batch source"],
+    limits: list[int],
+    choose: Callable[[Tensor, Tensor, int], Tensor],
 ) -> list[Hypothesis]:
-    """Extend each sentence by the token that `choose(log_probabilities, sentences, step)` takes for it."""
+    """Extend each sentence by one token after the other, until its end or its limit.
+
+    Args:
+        model: as for `greedy`.
+        source: as for `greedy`.
+        limits: from `length_limits`.
+        choose: takes the next tokens' log-probabilities `[open, vocab]`, the places in the batch of the sentences that
+            are still open, `[open]`, and the number of the step, from 0; returns a token for each, `[open]`.
+
+    Returns:
+        One hypothesis per sentence.
+
+    Raises:
+        ValueError: an id is outside the vocabulary, or the model's output is not a number.
+    """
     end_id = model.config.end_id
     with evaluating(model):
         reader = _Reader(model, source)
         sentences = torch.arange(len(limits), device=source.device)  # those still open, by their place in the batch
-        limit = torch.tensor(limits, device=source.device)
+        last_steps = torch.tensor(limits, device=source.device) - 1
         tokens = source.new_full((len(limits),), model.config.start_id)
         output = source.new_full((len(limits), max(limits)), end_id)
         totals = reader.zeros(len(limits))
         for step in range(max(limits)):
-            log_probabilities = reader.read(tokens)
+            log_probabilities = reader.read(tokens[:, None])[:, 0]
             tokens = choose(log_probabilities, sentences, step)
             output[sentences, step] = tokens
             totals = totals.index_add(0, sentences, log_probabilities.gather(1, tokens[:, None]).squeeze(1))
-            is_open = (tokens != end_id) & (step + 1 < limit[sentences])
+            is_open = (tokens != end_id) & (step < last_steps)
             if not is_open.all():
                 rows = is_open.nonzero().flatten()
                 if not len(rows):
                     break
                 reader.select(rows)
-                sentences, tokens = sentences[rows], tokens[rows]
+                sentences, last_steps, tokens = sentences[rows], last_steps[rows], tokens[rows]
     hypotheses = []
     for ids, total, length in zip(output.tolist(), totals.tolist(), limits, strict=True):
         finished = end_id in ids[:length]
@@ -315,8 +271,12 @@ def _one_token_at_a_time(
     return hypotheses
 
 
-def _length_limits(model: Transformer, source: Tensor, max_length: int | None) -> list[int]:
-    """For each sentence the most tokens of its output; refuses a source that cannot be decoded."""
+def length_limits(model: Transformer, source: Tensor, max_length: int | None) -> list[int]:
+    """For each sentence the most tokens of its output; arguments as for `greedy`.
+
+    Raises:
+        ValueError: the source cannot be decoded (empty, not padded on the right), or `max_length` is out of range.
+    """
     if source.ndim != 2 or source.numel() == 0:
         raise ValueError(f"the source has shape {tuple(source.shape)}; expected a non-empty [batch, source]")
     longest = model.config.max_length
@@ -335,15 +295,6 @@ def _length_limits(model: Transformer, source: Tensor, max_length: int | None) -
     if max_length > longest:
         raise ValueError(f"max_length={max_length} is over the model's own, config.max_length={longest}")
     return [max_length] * len(source)
-
-
-def _check_sampling(temperature: float, top_k: int | None, top_p: float | None) -> None:
-    if not 0 < temperature < math.inf:
-        raise ValueError(f"temperature={temperature} must be positive; for the limit at 0 use greedy decoding")
-    if top_k is not None:
-        check_positive(top_k=top_k)
-    if top_p is not None and not 0 < top_p <= 1:
-        raise ValueError(f"top_p={top_p} is not in (0, 1]")
 
 
 @contextmanager

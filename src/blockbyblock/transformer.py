@@ -162,6 +162,36 @@ class Transformer(nn.Module):
         mask = causal_mask(target.shape[1], start + target.shape[1], device=target.device)
         return self.output(self.decoder(embedded, memory, mask, memory_mask, cache))
 
+    def decode_prefixes(
+        self,
+        tokens: Int[Tensor, "batch prefixes"],
+        position: int,
+        mask: Bool[Tensor, "batch 1 prefixes key"] | None,
+        memory: Float[Tensor, "batch source d_model"],
+        memory_mask: Bool[Tensor, "batch 1 1 source"] | None,
+        cache: DecoderCache,
+    ) -> Float[Tensor, "batch prefixes d_model"]:
+        """What the output layer reads after one more token of several prefixes that share a memory and a cache.
+
+        The new tokens all stand at one position. In the cache their keys come behind those of earlier calls, one behind
+        the other, and only the mask says which keys belong to which prefix.
+
+        Args:
+            tokens: the new token of each prefix, `[batch, prefixes]`.
+            position: its place in the prefix, from 0.
+            mask: True where a key is of the prefix's own tokens, the new one among them, `[batch, 1, prefixes, key]`;
+                None if there is only one prefix.
+            memory: the encoder's output, `[batch, source, d_model]`.
+            memory_mask: True where the memory may be read.
+            cache: from `new_cache`; extended in place.
+
+        Raises:
+            ValueError: as in `forward`.
+        """
+        embedded = self.target_embedding(tokens)
+        embedded = self.target_positions(embedded.flatten(0, 1)[:, None], position).view_as(embedded)
+        return self.decoder(self.dropout(embedded), memory, mask, memory_mask, cache)
+
     def new_cache(self) -> DecoderCache:
         """An empty cache for `decode`."""
         return DecoderCache(self.config.decoder_layers)

@@ -1,0 +1,102 @@
+"""Translations drawn by chance, token by token: temperature, top-k, top-p. The steps are those of `decoding`."""
+
+import math
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from blockbyblock.checks import check_positive
+from blockbyblock.decoding import Hypothesis, length_limits, one_token_at_a_time
+from blockbyblock.transformer import Transformer
+
+
+def sample(
+    model: Transformer,
+    source: Int[Tensor, "batch source"],
+    max_length: int | None = None,
+    *,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    generator: torch.Generator | None = None,
+) -> list[Hypothesis]:
+    """Draw each token from `sampling_probabilities`.
+
+    The numbers drawn for a sentence depend on the generator and on the sentence's place in the batch, and not on what
+    the other sentences are or when they end.
+
+    Args:
+        model: as for `greedy`.
+        source: as for `greedy`; repeat a sentence to draw several translations of it.
+        max_length: as for `greedy`.
+        temperature: as for `sampling_probabilities`, like the next two.
+        top_k: the most probable tokens that take part.
+        top_p: the probability that the tokens that take part must reach.
+        generator: the source of chance, on the CPU wherever the model is; torch's global one if not given.
+
+    Returns:
+        One hypothesis per sentence; its log-probability is the model's own, at temperature 1 and with all tokens.
+
+    Raises:
+        ValueError: as for `greedy` and `sampling_probabilities`.
+    """
+    _check_sampling(temperature, top_k, top_p)
+
+    def draw(log_probabilities: Tensor, sentences: Tensor, step: int) -> Tensor:
+        reached = sampling_probabilities(log_probabilities, temperature, top_k, top_p).cumsum(-1)
+        # The first token at which the running sum reaches the number drawn. The number is above zero and at most the
+        # whole sum, so a token of probability zero is never met and one is always found.
+        drawn = chance[sentences, step, None] * reached[:, -1:]
+        return torch.searchsorted(reached, drawn).squeeze(-1)
+
+    limits = length_limits(model, source, max_length)
+    # A generator of its own for each sentence: a longer neighbour takes no number away from it.
+    seeds = torch.randint(2**63 - 1, (len(limits),), generator=generator).tolist()
+    chance = torch.zeros(len(limits), max(limits))
+    for row, (seed, limit) in enumerate(zip(seeds, limits, strict=True)):
+        chance[row, :limit] = 1 - torch.rand(limit, generator=torch.Generator().manual_seed(seed))  # in (0, 1]
+    chance = chance.to(source.device)
+    return one_token_at_a_time(model, source, limits, draw)
+
+
+def sampling_probabilities(
+    logits: Float[Tensor, "batch vocab"], temperature: float = 1.0, top_k: int | None = None, top_p: float | None = None
+) -> Float[Tensor, "batch vocab"]:
+    """softmax(logits / temperature), cut to the most probable tokens; each row sums to one.
+
+    Args:
+        logits: `[batch, vocab]`; log-probabilities serve as well.
+        temperature: below 1 sharpens the distribution, above 1 flattens it; near 0 only the largest logit is left.
+        top_k: keep this many tokens. Of equally probable ones the smaller id goes first.
+        top_p: then keep the smallest number of tokens whose share of what is left reaches this ("nucleus", Holtzman et
+            al. 2020). 1 keeps all.
+
+    Raises:
+        ValueError: the temperature or `top_k` is not above zero, or `top_p` is not in (0, 1].
+    """
+    _check_sampling(temperature, top_k, top_p)
+    # The largest logit is subtracted before the division, so that a tiny temperature makes no infinity.
+    probabilities = ((logits - logits.amax(-1, keepdim=True)) / temperature).softmax(-1)
+    if top_p == 1:
+        top_p = None  # rounding must not drop the last tokens
+    if top_k is None and top_p is None:
+        return probabilities
+    ordered, ids = probabilities.sort(dim=-1, descending=True, stable=True)
+    if top_k is not None:
+        ordered[:, top_k:] = 0
+        ordered /= ordered.sum(-1, keepdim=True)
+    if top_p is not None:
+        before = ordered.cumsum(-1) - ordered  # the share of the tokens that are more probable
+        ordered = ordered.masked_fill(before >= top_p, 0)
+        ordered /= ordered.sum(-1, keepdim=True)
+    return torch.zeros_like(probabilities).scatter(-1, ids, ordered)
+
+
+def _check_sampling(temperature: float, top_k: int | None, top_p: float | None) -> None:
+    if not 0 < temperature < math.inf:
+        raise ValueError(f"temperature={temperature} must be positive; for the limit at 0 use greedy decoding")
+    if top_k is not None:
+        check_positive(top_k=top_k)
+    if top_p is not None and not 0 < top_p <= 1:
+        raise ValueError(f"top_p={top_p} is not in (0, 1]")
