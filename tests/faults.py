@@ -11,11 +11,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-from planted import Fault, core, decoding, training
+from planted import Fault, core, decoding, live, live_translator, training, usage
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "blockbyblock"
-FAULTS = (*core.FAULTS, *decoding.FAULTS, *training.FAULTS)
+ROOMS = (core, decoding, live, live_translator, training, usage)
+FAULTS = tuple(fault for room in ROOMS for fault in room.FAULTS)
 
 
 def caught(fault: Fault) -> bool:
@@ -27,10 +28,10 @@ def caught(fault: Fault) -> bool:
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "blockbyblock"
         shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
-        path = copy / f"{fault.module}.py"
+        path = copy / fault.file
         source = path.read_text(encoding="utf-8")
         if source.count(fault.old) != 1:
-            raise ValueError(f"{fault.name}: {fault.old!r} stands {source.count(fault.old)} times in {fault.module}.py")
+            raise ValueError(f"{fault.name}: {fault.old!r} stands {source.count(fault.old)} times in {fault.file}")
         path.write_text(source.replace(fault.old, fault.new), encoding="utf-8")
         command = [
             sys.executable,

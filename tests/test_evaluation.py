@@ -248,3 +248,11 @@ def test_no_token_has_no_loss():
         token_loss(tiny_model(), [])
     with pytest.raises(ValueError, match="no target token"):
         token_loss(tiny_model(), [(SOURCE, torch.zeros_like(TARGET))])
+
+
+def test_the_interval_smooths_as_the_score_does():
+    """Without a run of four words in common, BLEU is smoothed; the interval must be about the same number."""
+    translations, references = ["the cat sat here now"], [["the cat lay here again"]]
+    score = bleu(translations, references).value
+    assert score > 0
+    assert bleu_interval(translations, references, samples=5).value == pytest.approx(score)

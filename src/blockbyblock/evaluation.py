@@ -237,7 +237,7 @@ def _bleu_counts(
 
 def _bleu_of(counts: Int[Tensor, "sentences counts"]) -> float:
     *ngrams, length, reference_length = counts.sum(0).tolist()
-    return BLEU.compute_bleu(ngrams[:4], ngrams[4:], length, reference_length).score
+    return BLEU.compute_bleu(ngrams[:4], ngrams[4:], length, reference_length, smooth_method="exp").score
 
 
 def _resample(sentences: int, samples: int, confidence: float, seed: int) -> Int[Tensor, "samples sentences"]:

@@ -252,7 +252,7 @@ def to_marian(model: Transformer) -> MarianMTModel:
     order = _sines_first(config.d_model)
     with torch.no_grad():
         for ours, theirs, feature_dim in _marian_pairs(model, peer):
-            theirs.copy_(ours if feature_dim is None else ours.index_select(feature_dim, order))
+            theirs.copy_(ours if feature_dim is None else ours.index_select(feature_dim, order.to(ours.device)))
     return peer
 
 
@@ -300,7 +300,7 @@ def from_marian(peer: MarianMTModel) -> Transformer:
     order = _sines_first(model.config.d_model).argsort()
     with torch.no_grad():
         for ours, theirs, feature_dim in _marian_pairs(model, peer):
-            ours.copy_(theirs if feature_dim is None else theirs.index_select(feature_dim, order))
+            ours.copy_(theirs if feature_dim is None else theirs.index_select(feature_dim, order.to(theirs.device)))
     return model
 
 

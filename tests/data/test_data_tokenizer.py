@@ -101,9 +101,9 @@ def changed(**entries):
 @pytest.mark.parametrize(
     "content, message",
     [
-        ("", "is not a tokenizer"),
-        ("{}", "is not a tokenizer"),
-        ("[1, 2", "is not a tokenizer"),
+        ("", "not a tokenizer"),
+        ("{}", "not a tokenizer"),
+        ("[1, 2", "not a tokenizer"),
         (tokenizers.Tokenizer(tokenizers.models.WordLevel()).to_str(), "not a byte-level BPE: WordLevel"),
         (changed(normalizer={"type": "Lowercase"}), "Lowercase changes the text"),
         (TOKENIZER._inner.to_str().replace("<start>", "<s>"), "'<start>' has id None"),
@@ -117,7 +117,7 @@ def test_a_foreign_file_is_refused_by_name(tmp_path, content, message):
     (tmp_path / "mine.json").write_text(content, encoding="utf-8")
     with pytest.raises(
         ValueError,
-        match=rf"mine\.json is not a tokenizer of this book(.|\n)*{'' if 'is not a' in message else message}",
+        match=rf"mine\.json: not a tokenizer of this book(.|\n)*{'' if message.startswith('not a tok') else message}",
     ):
         Tokenizer.load(tmp_path / "mine.json")
 

@@ -4,6 +4,13 @@ from planted import Fault
 
 FAULTS = (
     Fault(
+        "fast ignored on a CPU",
+        "training/update",
+        "enabled=fast)",
+        "enabled=fast and device.type == 'cuda')",
+        "training/test_training_update.py::test_fast_on_a_cpu_computes_in_bfloat16_and_keeps_float32_weights",
+    ),
+    Fault(
         "padding counted in the loss",
         "training/loss",
         "ignore_index=pad_id, ",
@@ -161,14 +168,14 @@ FAULTS = (
     ),
     Fault(
         "written in place",
-        "training/files",
+        "files",
         "temporary = path.with_name(path.name + TEMPORARY)",
         "temporary = path",
         "training/test_training_checkpoint.py::test_a_failed_write_leaves_the_old_file_and_nothing_else",
     ),
     Fault(
         "renamed before it is on the disk",
-        "training/files",
+        "files",
         "            os.fsync(file.fileno())\n",
         "",
         "training/test_training_checkpoint.py::test_the_file_is_on_the_disk_before_it_has_its_name",
@@ -182,7 +189,7 @@ FAULTS = (
     ),
     Fault(
         "configuration not compared",
-        "training/weights",
+        "weights",
         "    if differences:",
         "    if False:",
         "training/test_training_checkpoint.py::test_weights_of_another_model_are_refused_though_the_shapes_agree",
@@ -196,7 +203,7 @@ FAULTS = (
     ),
     Fault(
         "average not divided",
-        "training/weights",
+        "training/averaging",
         "total / len(paths)",
         "total",
         "training/test_training_checkpoint.py::test_the_average_is_the_mean_of_each_tensor",
@@ -235,5 +242,19 @@ FAULTS = (
         "if not math.isfinite(smoothed + plain + gradient_norm):",
         "if False:",
         "training/test_training_trainer.py::test_a_diverged_training_ends_with_an_error_and_saves_nothing",
+    ),
+    Fault(
+        "what exchanges gradients outlives the group",
+        "training/processes",
+        "        gc.collect()\n",
+        "",
+        "training/test_training_update.py::test_what_exchanges_gradients_goes_before_the_group_after_an_error_too",
+    ),
+    Fault(
+        "the default arguments of a module keep the group",
+        "training/processes",
+        'importlib.import_module("torch.distributed.nn")',
+        "pass",
+        "training/test_training_update.py::test_no_thread_of_the_group_outlives_the_training",
     ),
 )

@@ -1,14 +1,8 @@
-"""One thread: on matrices as small as these, and a busy machine, two only wait for each other."""
-
-from collections.abc import Iterator
+"""Every test here trains something small: on one thread."""
 
 import pytest
-import torch
 
 
-@pytest.fixture(autouse=True, scope="package")
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+@pytest.fixture(autouse=True)
+def on_one_thread(one_thread: None) -> None:
+    """Ask for it once for all."""

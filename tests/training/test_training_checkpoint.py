@@ -14,9 +14,9 @@ import training_run
 from safetensors.torch import save_file
 from training_run import everything, make_model, make_trainer
 
-from blockbyblock.training import CheckpointError, CheckpointFolder, average_checkpoints, load_weights
-from blockbyblock.training.files import write_atomically
-from blockbyblock.training.weights import model_weights, read_tensors, write_tensors
+from blockbyblock.files import write_atomically
+from blockbyblock.training import CheckpointFolder, average_checkpoints
+from blockbyblock.weights import CheckpointError, load_weights, model_weights, read_tensors, write_tensors
 
 LAST = "step_00000012.safetensors"
 

@@ -14,12 +14,12 @@ from blockbyblock.training import (
     Trainer,
     TrainingConfig,
     average_checkpoints,
-    load_weights,
     read_log,
     smoothed_cross_entropy,
     trainer,
     validation_loss,
 )
+from blockbyblock.weights import load_weights
 
 ALONE = Processes(device=torch.device("cpu"))
 

@@ -10,7 +10,7 @@ import torch
 from blockbyblock import Transformer, TransformerConfig
 from blockbyblock.data import Batches, EncodedPair
 from blockbyblock.training import Outcome, Processes, Trainer, TrainingConfig
-from blockbyblock.training.weights import read_tensors
+from blockbyblock.weights import read_tensors
 
 VOCAB = 23
 SMALL = {"steps": 12, "schedule": "constant", "peak": 1e-2, "warmup": 3, "log_every": 2, "checkpoint_every": 4}

@@ -118,7 +118,7 @@ class Batches:
         self.seed, self.rank, self.ranks = seed, rank, ranks
         self._pairs = [pair for pair in pairs if pair.length <= limit]
         self._lengths = [pair.length for pair in self._pairs]
-        self._cuts = _equal_shares(_cut(sorted(self._lengths), tokens), ranks)
+        self._cuts = _equal_shares(cut_by_budget(sorted(self._lengths), tokens), ranks)
 
     def __len__(self) -> int:
         """Batches of an epoch, of this process."""
@@ -177,11 +177,14 @@ class Batches:
         return batches
 
 
-def _cut(lengths: Sequence[int], tokens: int) -> list[tuple[int, int]]:
-    """Where ascending lengths are cut, so that count times largest of each piece is at most `tokens`."""
+def cut_by_budget(lengths: Sequence[int], tokens: int) -> list[tuple[int, int]]:
+    """Where ascending lengths are cut, so that count times largest of each piece is at most `tokens`.
+
+    A length that is over it by itself is a piece of one.
+    """
     cuts, start = [], 0
     for stop, length in enumerate(lengths):
-        if (stop + 1 - start) * length > tokens:
+        if stop > start and (stop + 1 - start) * length > tokens:
             cuts.append((start, stop))
             start = stop
     return [*cuts, (start, len(lengths))] if lengths else []
@@ -202,10 +205,11 @@ def _equal_shares(cuts: list[tuple[int, int]], ranks: int) -> list[tuple[int, in
 
 
 def _collate(pairs: Sequence[EncodedPair]) -> Batch:
-    target = _pad([pair.target for pair in pairs])
-    return Batch(_pad([pair.source for pair in pairs]), shift_right(target, Tokenizer.start_id), target)
+    target = pad_rows([pair.target for pair in pairs])
+    return Batch(pad_rows([pair.source for pair in pairs]), shift_right(target, Tokenizer.start_id), target)
 
 
-def _pad(rows: Sequence[list[int]]) -> Int[Tensor, "batch position"]:
+def pad_rows(rows: Sequence[list[int]]) -> Int[Tensor, "batch position"]:
+    """Rows of ids as one tensor, padded on the right with <pad>."""
     longest = max(map(len, rows))
     return torch.tensor([row + [Tokenizer.pad_id] * (longest - len(row)) for row in rows])

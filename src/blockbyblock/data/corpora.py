@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 
-from num2words import CONVERTER_CLASSES, num2words  # type: ignore[import-untyped]
-
 from blockbyblock.checks import check_choice
 from blockbyblock.data.corpus import Corpus
 from blockbyblock.data.fetching import Remote, obtain, sha256_of
@@ -56,6 +54,8 @@ def number_names(
         ValueError: a language is unknown, there are too few numbers, or num2words has no name for one of them or the
             same name for two.
     """
+    from num2words import CONVERTER_CLASSES  # type: ignore[import-untyped]  # here: it loads all of its languages
+
     counts = {"train": train, "validation": validation, "test": test}
     check_choice(sorted(CONVERTER_CLASSES), source=source, target=target)
     if min(counts.values()) < 0 or sum(counts.values()) > len(numbers):
@@ -74,6 +74,8 @@ def number_names(
 
 
 def _names(numbers: Sequence[int], language: str) -> list[str]:
+    from num2words import num2words
+
     number_by_name: dict[str, int] = {}
     for number in numbers:
         try:

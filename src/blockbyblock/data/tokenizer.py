@@ -42,6 +42,8 @@ class Tokenizer:
             raise ValueError(f"not a byte-level BPE: {', '.join(type(kind).__name__ for kind in kinds)}")
         if inner.normalizer is not None:
             raise ValueError(f"{type(inner.normalizer).__name__} changes the text, so that it cannot be had back")
+        if inner.pre_tokenizer.add_prefix_space:
+            raise ValueError("it puts a space before each text, so that the text cannot be had back")
         expected = {**SPECIAL_TOKENS, **dict.fromkeys(pre_tokenizers.ByteLevel.alphabet())}
         for token, id in expected.items():
             found = inner.token_to_id(token)
@@ -93,15 +95,29 @@ class Tokenizer:
         """
         path = Path(path)
         try:
-            return cls(tokenizers.Tokenizer.from_str(path.read_text(encoding="utf-8")))
-        except OSError:
-            raise
+            return cls.from_json(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
+
+    @classmethod
+    def from_json(cls, text: str) -> "Tokenizer":
+        """Make one from what a `tokenizer.json` holds.
+
+        Raises:
+            ValueError: the text describes no tokenizer of this kind.
+        """
+        try:
+            return cls(tokenizers.Tokenizer.from_str(text))
         except Exception as error:  # the library raises no narrower one
-            raise ValueError(f"{path} is not a tokenizer of this book: {error}") from error
+            raise ValueError(f"not a tokenizer of this book: {error}") from error
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write a `tokenizer.json`, which the `tokenizers` library reads too."""
-        Path(path).write_text(self._inner.to_str(pretty=True), encoding="utf-8", newline="\n")
+        Path(path).write_text(self.to_json(), encoding="utf-8", newline="\n")
+
+    def to_json(self) -> str:
+        """What a `tokenizer.json` holds, indented."""
+        return self._inner.to_str(pretty=True)
 
     def __len__(self) -> int:
         """The number of tokens: `source_vocab` and `target_vocab` of the model."""

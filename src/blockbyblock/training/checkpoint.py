@@ -11,8 +11,9 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from blockbyblock.data import BatchState
-from blockbyblock.training.files import TEMPORARY
-from blockbyblock.training.weights import (
+from blockbyblock.files import TEMPORARY
+from blockbyblock.transformer import Transformer
+from blockbyblock.weights import (
     CheckpointError,
     copy_weights,
     model_weights,
@@ -21,7 +22,6 @@ from blockbyblock.training.weights import (
     require_tensors,
     write_tensors,
 )
-from blockbyblock.transformer import Transformer
 
 _NAME = re.compile(r"(step|interrupted)_(\d+)\.safetensors")
 _MOMENTS = ("exp_avg", "exp_avg_sq")  # Adam's running means of the gradient and of its square

@@ -30,7 +30,8 @@ class TrainingConfig:
         keep: how many of the last checkpoints stay on disk, beside the best one.
         average: how many of the last checkpoints are averaged at the end (section 6.1: 5 for base, 20 for big).
         patience: checkpoints without a better validation loss after which training ends; None never ends early.
-        fast: bfloat16 autocast and `torch.compile`; needs an NVIDIA GPU.
+        fast: bfloat16 autocast, and on an NVIDIA GPU `torch.compile`. On a CPU it pays only where the processor has
+            instructions for it (AVX-512 BF16, AMX).
         seed: of dropout. The order of the data has its own (`Batches`), and the model is made before training.
 
     Raises:

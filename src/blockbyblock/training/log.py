@@ -5,7 +5,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from blockbyblock.training.files import write_atomically
+from blockbyblock.files import write_atomically
 
 Record = dict[str, Any]
 

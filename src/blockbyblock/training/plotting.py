@@ -1,15 +1,15 @@
 """The log of a training run as a figure."""
 
 from os import PathLike
+from typing import TYPE_CHECKING
 
-import matplotlib.pyplot as plt
-from matplotlib.figure import Figure
-
-from blockbyblock.figures import colour, style
 from blockbyblock.training.log import read_log
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
-def plot_log(path: str | PathLike[str]) -> Figure:
+
+def plot_log(path: str | PathLike[str]) -> "Figure":
     """Draw the losses of a run over its steps, and below them the learning rate.
 
     Show it with `blockbyblock.figures.show`, which asks for a text alternative, or save it with `savefig`.
@@ -21,6 +21,10 @@ def plot_log(path: str | PathLike[str]) -> Figure:
         FileNotFoundError: there is no such file.
         ValueError: the log is damaged, or holds no record of training yet.
     """
+    import matplotlib.pyplot as plt  # here, as it takes a second that a training or a translation need not wait
+
+    from blockbyblock.figures import colour, style
+
     records = read_log(path)
     train = [record for record in records if record["kind"] == "train"]
     validation = [record for record in records if record["kind"] == "validation"]

@@ -10,6 +10,7 @@ import torch
 from tqdm.auto import tqdm  # type: ignore[import-untyped]
 
 from blockbyblock.data import Batches, BatchState
+from blockbyblock.training.averaging import average_checkpoints
 from blockbyblock.training.checkpoint import (
     CheckpointFolder,
     TrainingState,
@@ -24,8 +25,8 @@ from blockbyblock.training.log import TrainingLog
 from blockbyblock.training.processes import Processes
 from blockbyblock.training.update import Tally, Updater
 from blockbyblock.training.validation import validation_loss
-from blockbyblock.training.weights import average_checkpoints, model_weights, write_tensors
 from blockbyblock.transformer import Transformer
+from blockbyblock.weights import model_weights, write_tensors
 
 LOG = "log.jsonl"
 AVERAGED = "averaged.safetensors"
@@ -67,8 +68,7 @@ class Trainer:
         progress: whether to show a progress bar.
 
     Raises:
-        ValueError: the batches are those of another process, early stopping has nothing to go by, or `config.fast`
-            without an NVIDIA GPU.
+        ValueError: the batches are those of another process, or early stopping has nothing to go by.
     """
 
     def __init__(
@@ -113,6 +113,8 @@ class Trainer:
             OSError: a file cannot be written, as on a full disk; earlier checkpoints are kept.
         """
         self._begin(resume)
+        if self.processes.leads and not self._is_over():  # of an earlier end, from which this run goes on
+            (self.folder.path / AVERAGED).unlink(missing_ok=True)
         config, stream = self.config, self.batches.stream(self._state.batches)
         log = TrainingLog(self.folder.path / LOG, self._state.step) if self.processes.leads else None
         with stop_on_signals(insist=self.processes.count == 1) as stop, self._bar() as bar:

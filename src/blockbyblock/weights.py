@@ -1,7 +1,7 @@
 """A model's weights in safetensors files: numbers and text, nothing that could run when it is read."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from blockbyblock.training.files import write_atomically
+from blockbyblock.files import write_atomically
 from blockbyblock.transformer import Transformer, TransformerConfig
 
 KEY, VERSION = "blockbyblock", 1
@@ -126,28 +126,3 @@ def load_weights(path: str | PathLike[str], model: Transformer) -> None:
     require_config(path, values, model.config)
     require_tensors(path, tensors, model_weights(model))
     copy_weights(tensors, model)
-
-
-def average_checkpoints(paths: Sequence[str | PathLike[str]], model: Transformer) -> None:
-    """Give a model the mean of the weights of several checkpoints (paper, section 6.1).
-
-    Args:
-        paths: the files, at least one.
-        model: of the same configuration; unchanged if a file is refused.
-
-    Raises:
-        ValueError: there is no file.
-        CheckpointError: a file is truncated, foreign, or of another model.
-    """
-    if not paths:
-        raise ValueError("there is no checkpoint to average")
-    expected = model_weights(model)
-    # In float64: the mean of equal weights is then exactly that weight.
-    sums = {name: torch.zeros(tensor.shape, dtype=torch.float64) for name, tensor in expected.items()}
-    for path in map(Path, paths):
-        tensors, values = read_tensors(path)
-        require_config(path, values, model.config)
-        require_tensors(path, tensors, expected)
-        for name, total in sums.items():
-            total += tensors[name]
-    copy_weights({name: total / len(paths) for name, total in sums.items()}, model)

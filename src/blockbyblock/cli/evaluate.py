@@ -1,0 +1,114 @@
+"""`blockbyblock evaluate`: scores on text that the model has not seen."""
+
+import argparse
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from blockbyblock.checks import check_positive
+from blockbyblock.cli.common import DATA_HELP, MODEL_HELP, add_command, note, open_translator
+from blockbyblock.data import Batches, Example, encode_pairs, to_pairs
+from blockbyblock.evaluation import bleu, bleu_interval, chrf, exact_matches, token_loss
+from blockbyblock.files import write_atomically
+from blockbyblock.training.recipe import from_values
+from blockbyblock.translator import BATCH_TOKENS, Translator
+
+
+def add(commands: Any) -> None:
+    """Describe the command."""
+    parser = add_command(
+        commands,
+        "evaluate",
+        run,
+        "Score a model on the test part of its corpus, or on files: sacreBLEU, chrF, exact matches, loss per token.",
+        """  blockbyblock evaluate runs/numbers
+  blockbyblock evaluate en-de --data corpora --output translations.txt
+  blockbyblock evaluate runs/multi30k --source test.en --references test.de""",
+    )
+    parser.add_argument("model", metavar="MODEL", help=MODEL_HELP)
+    parser.add_argument("--data", metavar="FOLDER", help=DATA_HELP)
+    parser.add_argument(
+        "--part", choices=("test", "validation"), default="test", help="choose by validation, report test; default test"
+    )
+    parser.add_argument("--source", metavar="FILE", help="sentences to translate, instead of a part of the corpus")
+    parser.add_argument("--references", nargs="+", metavar="FILE", help="their translations, line by line")
+    parser.add_argument("--first", type=int, metavar="N", help="only the first N sentences")
+    parser.add_argument("--beam", type=int, default=4, metavar="N", help="prefixes kept; 1 is greedy; default 4")
+    parser.add_argument("--length-penalty", type=float, default=0.6, metavar="A", help="as in the paper; default 0.6")
+    parser.add_argument("--output", metavar="FILE", help="write the translations, a line each")
+    parser.add_argument("--json", metavar="FILE", help="write the scores as JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Translate, score, print."""
+    if (arguments.source is None) != (arguments.references is None):
+        raise ValueError("--source and --references belong together")
+    if arguments.first is not None:
+        check_positive(first=arguments.first)
+    translator = open_translator(arguments.model)
+    examples = _examples(arguments, translator)[: arguments.first]
+    sources, references = [example.source for example in examples], [example.references for example in examples]
+    begun = time.perf_counter()
+    translations = translator.translate(sources, beam=arguments.beam, length_penalty=arguments.length_penalty)
+    seconds = time.perf_counter() - begun
+    if arguments.output:
+        write_atomically(Path(arguments.output), "".join(f"{text}\n" for text in translations).encode())
+
+    cased, lowercased = (bleu(translations, references, lowercase=lowercase) for lowercase in (False, True))
+    batches = Batches(
+        encode_pairs(translator.tokenizer, to_pairs(examples)),
+        BATCH_TOKENS,
+        max_length=translator.model.config.max_length,
+        over_long="leave out",
+    )
+    if batches.left_out:
+        note(f"{len(batches.left_out):,} over-long pairs are left out of the loss")
+    loss = token_loss(translator.model, ((batch.source, batch.target) for batch in batches.epoch(0)))
+    print(f"{len(examples):,} sentences, {sum(map(len, references)):,} references, {seconds:.1f} s")
+    print(f"BLEU             {bleu_interval(translations, references)}")
+    print(f"BLEU lowercased  {bleu_interval(translations, references, lowercase=True)}")
+    print(f"                 {cased.signature}")
+    print(f"chrF2            {chrf(translations, references).value:.2f}")
+    print(f"exact matches    {exact_matches(translations, references)}")
+    print(f"loss             {loss}")
+    if cased.value == 0 and exact_matches(translations, references).matches:
+        note("BLEU is 0 though there are exact matches: it counts runs of four words, and these texts have fewer")
+    if arguments.json:
+        values = {
+            "sentences": len(examples),
+            "bleu": cased.value,
+            "bleu_lowercased": lowercased.value,
+            "signature": cased.signature,
+            "chrf2": chrf(translations, references).value,
+            "exact": exact_matches(translations, references).share,
+            "loss": loss.loss,
+            "perplexity": loss.perplexity,
+            "beam": arguments.beam,
+            "length_penalty": arguments.length_penalty,
+        }
+        write_atomically(Path(arguments.json), json.dumps(values, indent=2).encode())
+    return 0
+
+
+def _examples(arguments: argparse.Namespace, translator: Translator) -> Sequence[Example]:
+    if arguments.source is not None:
+        sides = [_lines(path) for path in (arguments.source, *arguments.references)]
+        if len({len(side) for side in sides}) > 1:
+            raise ValueError(f"the files have {', '.join(str(len(side)) for side in sides)} lines: they do not pair")
+        return [Example(source, tuple(references)) for source, *references in zip(*sides, strict=True)]
+    if "recipe" not in translator.about:
+        raise ValueError("the model does not say what it was trained on: give --source and --references")
+    corpus = from_values(translator.about["recipe"]).load_corpus(arguments.data)
+    note(str(corpus))
+    differing = [name for name, found in corpus.sha256.items() if translator.about["sha256"].get(name) != found]
+    if differing:
+        note(f"{', '.join(differing)}: not the file that the model was trained on; it may have seen these sentences")
+    return corpus.test if arguments.part == "test" else corpus.validation
+
+
+def _lines(path: str) -> list[str]:
+    """Lines end at a line feed and nowhere else."""
+    text = Path(path).read_bytes().decode()
+    return [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]

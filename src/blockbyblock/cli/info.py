@@ -1,0 +1,45 @@
+"""`blockbyblock info`: what a model is."""
+
+import argparse
+from dataclasses import asdict
+from typing import Any
+
+from blockbyblock.cli.common import MODEL_HELP, add_command, open_translator
+from blockbyblock.pretrained import model_card, pretrained_names
+from blockbyblock.transformer import TransformerConfig, parameter_counts
+
+
+def add(commands: Any) -> None:
+    """Describe the command."""
+    parser = add_command(
+        commands,
+        "info",
+        run,
+        "Say what a model is: its sizes, where its parameters are, what it was trained on.",
+        """  blockbyblock info en-de
+  blockbyblock info runs/numbers""",
+    )
+    parser.add_argument("model", nargs="?", default="en-de", metavar="MODEL", help=f"{MODEL_HELP}; default en-de")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print what is known."""
+    translator = open_translator(arguments.model)
+    config = translator.model.config
+    counts = parameter_counts(config)
+    print(translator.about.get("title", arguments.model))
+    for key in ("source_language", "target_language", "corpus", "terms"):
+        if translator.about.get(key):
+            print(f"  {key.replace('_', ' '):16} {translator.about[key]}")
+    print(f"  {'vocabulary':16} {len(translator.tokenizer):,} tokens, joint")
+    print(f"  {'parameters':16} {sum(counts.values()):,}")
+    for part, count in counts.items():
+        if count:
+            print(f"    {part:14} {count:,}")
+    print("  configuration")
+    for name, value in asdict(config).items():
+        default = " (as in the paper's base model)" if value == getattr(TransformerConfig(), name) else ""
+        print(f"    {name:18} {value}{default}")
+    if arguments.model in pretrained_names():
+        print(f"\n{model_card(arguments.model)}")
+    return 0

@@ -1,0 +1,140 @@
+"""`blockbyblock translate`: text in, text out, line by line."""
+
+import argparse
+import sys
+import unicodedata
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from blockbyblock.cli import attention
+from blockbyblock.cli.common import MODEL_HELP, add_command, note, open_translator
+from blockbyblock.decoding import Hypothesis
+from blockbyblock.translator import Translator
+
+LINES_AT_ONCE = 64
+PICTURES = (".svg", ".png", ".pdf")
+
+
+def add(commands: Any) -> None:
+    """Describe the command."""
+    parser = add_command(
+        commands,
+        "translate",
+        run,
+        "Translate sentences: those given, those of a file, or those of standard input. One line in, one line out.",
+        """  blockbyblock translate "Where is the cat?"
+  blockbyblock translate --file sentences.txt > translations.txt
+  echo forty-two | blockbyblock translate --model numbers-en-de
+  blockbyblock translate "Where is the cat?" --show-attention
+  blockbyblock translate "Where is the cat?" --show-attention cat.svg --layer 2 --head 5
+
+A line that cannot be translated is named on standard error; its translation is an empty line, the exit code 1.""",
+    )
+    parser.add_argument("text", nargs="*", metavar="TEXT", help="a sentence; several are several lines")
+    parser.add_argument("--file", metavar="FILE", help="a text in UTF-8, a sentence on each line")
+    parser.add_argument("--model", default="en-de", metavar="MODEL", help=f"{MODEL_HELP}; default en-de")
+    parser.add_argument("--beam", type=int, default=4, metavar="N", help="prefixes kept; 1 is greedy; default 4")
+    parser.add_argument("--length-penalty", type=float, default=0.6, metavar="A", help="as in the paper; default 0.6")
+    parser.add_argument("--max-length", type=int, metavar="N", help="most tokens of a translation; default: input + 50")
+    parser.add_argument(
+        "--show-attention",
+        nargs="?",
+        const="",
+        metavar="FILE",
+        help="draw where the decoder looked, below each translation; with a FILE (.svg, .png) as a picture; several "
+        "sentences are numbered: cat.svg, cat-2.svg",
+    )
+    parser.add_argument("--layer", type=int, metavar="N", help="of the attention that is shown; default the last")
+    parser.add_argument("--head", type=int, metavar="N", help="of the attention that is shown; default their mean")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Translate; 1 if a line was refused."""
+    if arguments.text and arguments.file is not None:
+        raise ValueError("give either sentences or --file, not both")
+    if arguments.show_attention and Path(arguments.show_attention).suffix.lower() not in PICTURES:
+        endings = ", ".join(PICTURES)
+        raise ValueError(f"--show-attention {arguments.show_attention!r}: not {endings}; write sentences before it")
+    translator = open_translator(arguments.model)
+    with ExitStack() as stack:
+        if arguments.text:
+            lines: Iterable[bytes | str] = arguments.text
+        elif arguments.file is not None:
+            lines = stack.enter_context(open(arguments.file, "rb"))
+        else:
+            lines = sys.stdin.buffer
+        at_once = 1 if lines is sys.stdin.buffer and sys.stdin.isatty() else LINES_AT_ONCE
+        return _translate(arguments, translator, lines, at_once)
+
+
+def _translate(
+    arguments: argparse.Namespace, translator: Translator, lines: Iterable[bytes | str], at_once: int
+) -> int:
+    options = {"beam": arguments.beam, "length_penalty": arguments.length_penalty, "max_length": arguments.max_length}
+    refused = pictures = 0
+    numbered = enumerate(lines, start=1)
+    while chunk := list(islice(numbered, at_once)):
+        texts = []
+        for number, line in chunk:
+            try:
+                text = _text(line)
+                translator.encode(text)
+            except ValueError as error:
+                note(f"line {number}: {error}")
+                refused += 1
+                text = ""
+            texts.append(text)
+        for text, hypothesis in zip(texts, translator.hypotheses(texts, **options), strict=True):
+            print("" if hypothesis is None else printable(translator.tokenizer.decode(hypothesis.ids)), flush=True)
+            if hypothesis is not None and arguments.show_attention is not None:
+                pictures += 1
+                _show_attention(arguments, translator, text, hypothesis, pictures)
+    return 1 if refused else 0
+
+
+def _text(line: bytes | str) -> str:
+    """The text of a line, of a file or of the command line.
+
+    Raises:
+        ValueError: it is not UTF-8.
+    """
+    if isinstance(line, str):
+        return line
+    try:
+        return line.removesuffix(b"\n").removesuffix(b"\r").decode()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"not UTF-8: byte {error.start} is 0x{line[error.start]:02x}") from error
+
+
+def _show_attention(
+    arguments: argparse.Namespace, translator: Translator, text: str, hypothesis: Hypothesis, number: int
+) -> None:
+    looked = translator.attention(text, hypothesis)
+    weights = attention.choose(looked.cross, arguments.layer, arguments.head)
+    title = attention.label(arguments.layer, arguments.head)
+    if arguments.show_attention:
+        path = Path(arguments.show_attention)
+        path = path if number == 1 else path.with_stem(f"{path.stem}-{number}")
+        attention.save_picture(looked.written, looked.source, weights, str(path), title)
+        note(f"wrote {path}")
+    else:
+        print(f"\n{attention.text_map(looked.written, looked.source, weights)}\n({title}, percent)\n", flush=True)
+
+
+def printable(text: str) -> str:
+    """A text for one line of a terminal: line breaks and tabs become spaces, other control characters U+FFFD.
+
+    A model may produce any byte, and a terminal obeys some of them.
+    """
+    return "".join(_printable(text))
+
+
+def _printable(text: str) -> Iterator[str]:
+    for character in text:
+        if unicodedata.category(character) not in ("Cc", "Zl", "Zp"):
+            yield character
+        else:
+            yield " " if character.isspace() else "\N{REPLACEMENT CHARACTER}"

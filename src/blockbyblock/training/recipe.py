@@ -1,0 +1,216 @@
+"""A training run as a file: everything that decides what it ends with.
+
+```toml
+title = "Number names, English to German"
+seed = 0
+vocab_size = 400
+batch_tokens = 1024
+
+[corpus]                # the function of blockbyblock.data, and its arguments
+name = "number-names"
+target = "de"
+
+[model]                 # TransformerConfig; the sizes of the vocabulary come from the tokenizer
+d_model = 128
+
+[training]              # TrainingConfig
+steps = 1300
+```
+"""
+
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from inspect import signature
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from blockbyblock.checks import check_choice, check_positive
+from blockbyblock.data import (
+    Batches,
+    Corpus,
+    Pair,
+    Tokenizer,
+    encode_pairs,
+    multi30k,
+    number_names,
+    parallel_text,
+    tatoeba,
+    to_pairs,
+)
+from blockbyblock.training.config import TrainingConfig
+from blockbyblock.training.processes import Processes
+from blockbyblock.transformer import Transformer, TransformerConfig
+
+CORPORA: Mapping[str, Callable[..., Corpus]] = {
+    "number-names": number_names,
+    "multi30k": multi30k,
+    "tatoeba": tatoeba,
+    "parallel-text": parallel_text,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Everything that decides what a training run ends with.
+
+    Attributes:
+        title: what to call the result.
+        seed: of the first weights, of the order of the data, and of dropout.
+        vocab_size: the largest number of tokens of the joint vocabulary.
+        batch_tokens: the budget of a batch, on each side, padding included.
+        corpus: "name", one of `CORPORA`, and arguments of that function; a range of numbers as [start, stop].
+        model: fields of `TransformerConfig`.
+        training: fields of `TrainingConfig`.
+
+    Raises:
+        ValueError: a value is out of range, unknown, or decided elsewhere.
+    """
+
+    title: str
+    corpus: Mapping[str, Any]
+    vocab_size: int = 8000
+    batch_tokens: int = 2048
+    seed: int = 0
+    model: Mapping[str, Any] = field(default_factory=dict)
+    training: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.seed, int) or isinstance(self.seed, bool) or self.seed < 0:
+            raise ValueError(f"seed={self.seed!r} must be a whole number, zero or above")
+        check_positive(vocab_size=self.vocab_size, batch_tokens=self.batch_tokens)
+        check_choice(list(CORPORA), corpus_name=self.corpus.get("name", ""))
+        _check_keys("corpus", self.corpus, {"name", *signature(CORPORA[self.corpus["name"]]).parameters})
+        sizes = {"source_vocab", "target_vocab", "pad_id", "start_id", "end_id"}  # those of the tokenizer
+        _check_keys("model", self.model, {item.name for item in fields(TransformerConfig)} - sizes)
+        _check_keys("training", self.training, {item.name for item in fields(TrainingConfig)} - {"seed"})
+        self.model_config(self.vocab_size)
+        self.training_config()
+
+    def load_corpus(self, folder: str | PathLike[str] | None = None) -> Corpus:
+        """The parallel text.
+
+        Args:
+            folder: where its files lie, for a corpus that has files; not given, where that corpus's function looks.
+                A path of the user's own text is taken from here.
+
+        Raises:
+            ValueError, FileNotFoundError, DownloadError: as that function says; or an argument is missing, or of the
+                wrong kind.
+        """
+        arguments = dict(self.corpus)
+        function = CORPORA[arguments.pop("name")]
+        try:
+            if function is parallel_text:
+                paths = {side: arguments[side] for side in ("source", "target") if side in arguments}
+                arguments |= {side: Path(folder or "") / path for side, path in paths.items()}
+            elif function is not number_names:
+                arguments.setdefault("folder", folder)
+            elif "numbers" in arguments:
+                arguments["numbers"] = range(*arguments["numbers"])
+            return function(**arguments)
+        except TypeError as error:
+            raise ValueError(f"the recipe's [corpus] does not fit {function.__name__}: {error}") from error
+
+    def model_config(self, vocab: int) -> TransformerConfig:
+        """The sizes of the model, for a vocabulary of this many tokens."""
+        return TransformerConfig(source_vocab=vocab, target_vocab=vocab, **self.model)
+
+    def training_config(self) -> TrainingConfig:
+        """How the model is trained."""
+        betas = {"betas": tuple(self.training["betas"])} if "betas" in self.training else {}  # files have lists only
+        return TrainingConfig(**{**self.training, **betas, "seed": self.seed})
+
+    def tokenizer(self, corpus: Corpus) -> Tokenizer:
+        """The vocabulary, learned from the training text."""
+        return Tokenizer.train(corpus.training_text(), self.vocab_size)
+
+    def new_model(self, vocab: int) -> Transformer:
+        """The model before its first step, on the CPU."""
+        torch.manual_seed(self.seed)
+        return Transformer(self.model_config(vocab))
+
+    def batches(self, tokenizer: Tokenizer, pairs: Iterable[Pair], processes: Processes) -> Batches:
+        """The share of this process of the batches that the pairs make; over-long pairs are left out."""
+        return Batches(
+            encode_pairs(tokenizer, [*pairs]),
+            self.batch_tokens,
+            seed=self.seed,
+            max_length=self.model_config(len(tokenizer)).max_length,
+            over_long="leave out",
+            rank=processes.rank,
+            ranks=processes.count,
+        )
+
+    def validation_batches(self, tokenizer: Tokenizer, corpus: Corpus, processes: Processes) -> Batches | None:
+        """As `batches`, of the validation text; None where the corpus has none."""
+        pairs = to_pairs(corpus.validation)
+        return self.batches(tokenizer, pairs, processes) if pairs else None
+
+    def changed(self, changes: Iterable[str]) -> "Recipe":
+        """The same recipe with other values.
+
+        Args:
+            changes: "training.steps=100", "seed=1"; a value is written as in a recipe, and a word needs no quotes.
+
+        Raises:
+            ValueError: a change is no such text, or its value is refused.
+        """
+        values = asdict(self)
+        for change in changes:
+            path, separator, text = change.partition("=")
+            *sections, key = path.strip().split(".")
+            if not separator or len(sections) > 1:
+                raise ValueError(f"{change!r} is not like training.steps=100 or seed=1")
+            place = values.get(sections[0]) if sections else values
+            if not isinstance(place, dict):
+                raise ValueError(f"{change!r}: a recipe has no section {sections[0]!r}")
+            place[key] = _value(text.strip())
+        return from_values(values)
+
+
+def read_recipe(path: str | PathLike[str]) -> Recipe:
+    """Read a recipe from a TOML file.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is no recipe; the message begins with the file's name.
+    """
+    try:
+        return from_values(tomllib.loads(Path(path).read_text(encoding="utf-8")))
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def from_values(values: Mapping[str, Any]) -> Recipe:
+    """A recipe from what a file holds.
+
+    Raises:
+        ValueError: a value is missing, unknown or refused.
+    """
+    _check_keys("a recipe", values, {item.name for item in fields(Recipe)})
+    for name in ("title", "corpus"):
+        if name not in values:
+            raise ValueError(f"a recipe needs {name!r}")
+    for name in ("corpus", "model", "training"):
+        if not isinstance(values.get(name, {}), Mapping):
+            raise ValueError(f"{name} must be a section, [{name}], and not {values[name]!r}")
+    try:
+        return Recipe(**values)
+    except TypeError as error:  # a text where a number is due
+        raise ValueError(f"a value has the wrong kind: {error}") from error
+
+
+def _value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _check_keys(place: str, values: Mapping[str, Any], known: set[str]) -> None:
+    if unknown := sorted(values.keys() - known):
+        raise ValueError(f"{place} has no {', '.join(unknown)}; it knows {', '.join(sorted(known))}")

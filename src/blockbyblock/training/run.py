@@ -1,0 +1,192 @@
+"""A recipe carried out: a folder in which a training begins, goes on, and leaves a translator."""
+
+import json
+import platform
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from blockbyblock.data import Batches, Corpus, Tokenizer
+from blockbyblock.files import write_atomically
+from blockbyblock.training.checkpoint import CheckpointFolder
+from blockbyblock.training.processes import Processes, processor_name
+from blockbyblock.training.recipe import Recipe, from_values
+from blockbyblock.training.trainer import AVERAGED, Outcome, Trainer
+from blockbyblock.transformer import Transformer, parameter_count
+from blockbyblock.translator import Translator
+from blockbyblock.weights import load_weights
+
+RUN, TOKENIZER = "run.json", "tokenizer.json"
+DESCRIBED = ("name", "source_language", "target_language", "terms", "sha256", "sentences")  # of a corpus
+
+
+@dataclass(frozen=True)
+class Run:
+    """What `run.json` in the folder of a training says.
+
+    Attributes:
+        recipe: what decides the result.
+        corpus: name, sizes, terms and hashes of the text.
+        machine: processor, number of threads and processes, versions: what decides the last digits.
+    """
+
+    recipe: Recipe
+    corpus: Mapping[str, Any]
+    machine: Mapping[str, Any]
+
+
+def carry_out(
+    recipe: Recipe,
+    corpus: Corpus,
+    folder: str | PathLike[str],
+    *,
+    resume: bool = False,
+    processes: Processes | None = None,
+    progress: bool = True,
+    report: Callable[[str], None] | None = None,
+) -> Outcome:
+    """Train as the recipe says; what the folder holds at the end is a `Translator` for `open_run`.
+
+    Args:
+        recipe: what to do.
+        corpus: from `recipe.load_corpus`.
+        folder: made if it is not there.
+        resume: go on from the newest checkpoint in the folder; from the beginning if there is none. What is new in
+            `recipe.training` holds from there on; the rest must be as it was.
+        processes: who takes part, from `join_processes`.
+        progress: whether to show a progress bar.
+        report: called by the leading process with a few lines about text, batches and model, before training begins.
+
+    Raises:
+        ValueError: the folder was begun with another recipe, or another text.
+        FileExistsError, CheckpointError, FloatingPointError, OSError: as `Trainer.train` says.
+    """
+    folder = Path(folder)
+    processes = Processes() if processes is None else processes
+    begun = CheckpointFolder(folder).newest() is not None
+    tokenizer = Tokenizer.load(folder / TOKENIZER) if begun else recipe.tokenizer(corpus)
+    batches = recipe.batches(tokenizer, corpus.train, processes)
+    trainer = Trainer(
+        recipe.new_model(len(tokenizer)),
+        batches,
+        recipe.training_config(),
+        folder,
+        validation=recipe.validation_batches(tokenizer, corpus, processes),
+        processes=processes,
+        progress=progress,
+    )
+    run = Run(recipe, _describe(corpus), _machine(processes))
+    if begun:
+        _require_same(folder, read_run(folder), run)
+    if processes.leads and (resume or not begun):
+        if not begun:  # else it was read from there, and another process may be reading it now
+            tokenizer.save(folder / TOKENIZER)
+        write_atomically(folder / RUN, json.dumps(asdict(run), indent=2).encode())
+    if processes.leads and report is not None:
+        for text in (*corpus.reports, corpus, _summary(batches, trainer, len(tokenizer))):
+            report(str(text))
+    return trainer.train(resume=resume)
+
+
+def read_run(folder: str | PathLike[str]) -> Run:
+    """What the folder of a training says about it.
+
+    Raises:
+        FileNotFoundError: it is no such folder.
+        ValueError: the file is damaged; the message begins with its name.
+    """
+    path = Path(folder) / RUN
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        corpus = {key: values["corpus"][key] for key in DESCRIBED}
+        return Run(from_values(values["recipe"]), corpus, values["machine"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path} does not say how the model was trained: {error!r}") from error
+
+
+def open_run(path: str | PathLike[str]) -> Translator:
+    """The translator that a training has made, or has got to.
+
+    Args:
+        path: the folder: its averaged weights, or if it has not ended its newest checkpoint; or one file in it.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: a file cannot be used; its name is in the message.
+    """
+    path = Path(path)
+    folder = path if path.is_dir() else path.parent
+    run = read_run(folder)
+    tokenizer = Tokenizer.load(folder / TOKENIZER)
+    weights = path
+    if path.is_dir():
+        newest = CheckpointFolder(folder).newest()
+        finished = folder / AVERAGED
+        if newest is None and not finished.exists():
+            raise FileNotFoundError(f"{folder} holds no checkpoint yet")
+        weights = finished if newest is None or finished.exists() else newest
+    with torch.random.fork_rng(devices=[]):
+        model = Transformer(run.recipe.model_config(len(tokenizer)))
+    load_weights(weights, model)
+    return Translator(model, tokenizer, about(run))
+
+
+def about(run: Run) -> dict[str, Any]:
+    """What a translator says about its origin."""
+    return {
+        "title": run.recipe.title,
+        "source_language": run.corpus["source_language"],
+        "target_language": run.corpus["target_language"],
+        "terms": run.corpus["terms"],
+        "corpus": run.corpus["name"],
+        "sha256": run.corpus["sha256"],
+        "recipe": asdict(run.recipe),
+    }
+
+
+def _summary(batches: Batches, trainer: Trainer, vocab: int) -> str:
+    parameters = parameter_count(trainer.model.config)
+    return (
+        f"{parameters:,} parameters, {vocab:,} tokens in the vocabulary; an epoch has {len(batches):,} batches, "
+        f"{batches.padding():.1%} of them padding; {len(batches.left_out):,} over-long pairs are left out"
+    )
+
+
+def _describe(corpus: Corpus) -> dict[str, Any]:
+    return {
+        "name": corpus.name,
+        "source_language": corpus.source_language,
+        "target_language": corpus.target_language,
+        "terms": corpus.terms,
+        "sha256": dict(corpus.sha256),
+        "sentences": {"train": len(corpus.train), "validation": len(corpus.validation), "test": len(corpus.test)},
+    }
+
+
+def _machine(processes: Processes) -> dict[str, Any]:
+    return {
+        "processor": processor_name(processes.device),
+        "threads": torch.get_num_threads(),
+        "processes": processes.count,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+    }
+
+
+def _require_same(folder: Path, begun: Run, run: Run) -> None:
+    """Refuse to go on with anything that would have led elsewhere; `training` alone may change."""
+    before, now = (
+        {**asdict(each.recipe), "text": {key: each.corpus[key] for key in ("sha256", "sentences")}}
+        for each in (begun, run)
+    )
+    differences = [
+        f"{name}={before[name]!r} in the folder and {now[name]!r} now"
+        for name in before
+        if name not in ("title", "training") and before[name] != now[name]
+    ]
+    if differences:
+        raise ValueError(f"{folder} was begun with another recipe or text: {'; '.join(differences)}")
