@@ -11,9 +11,11 @@ SITE := _build/html
 STEPS := check-lint check-types check-code check-notebooks check-site
 # The chapters to run again: make run NOTEBOOKS=book/notation.ipynb
 NOTEBOOKS ?=
+# The folder with Multi30k: make bench DATA=~/corpora
+DATA ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help book test serve run table lock faults mutants linkcheck clean $(STEPS)
+.PHONY: help book test serve run table lock bench faults mutants linkcheck clean $(STEPS)
 
 help: ## say what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -71,6 +73,9 @@ lock: .venv/requirements-dev.txt.stamp ## remake both lock files from pyproject.
 	cp requirements-dev.txt requirements.txt  # so that the smaller lock keeps the same versions
 	printf -- '-e .[book]\n' | $(COMPILE) - -o requirements.txt
 COMPILE := $(BIN) uv pip compile -q --universal --python-version 3.11 --no-annotate --custom-compile-command "make lock"
+
+bench: .venv/requirements-dev.txt.stamp ## time training, decoding and attention beside other libraries (minutes)
+	$(BIN) benchmarks $(if $(DATA),--data "$(DATA)")
 
 faults: .venv/requirements-dev.txt.stamp ## plant each known fault in the package and see the test named for it fail
 	.venv/bin/python tests/faults.py
