@@ -1,6 +1,8 @@
 """The rules that every notebook of the book keeps. A rule yields one complaint, with the cell's id, per breach."""
 
 import ast
+import functools
+import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,6 +23,7 @@ COLUMNS = 79  # as many as the page shows beside its two side bars at 1280 px
 CELLS_IN_A_CHAPTER, WORDS_IN_A_CHAPTER = range(25, 46), 3500
 SIGNIFICANT_DIGITS = 5
 LARGEST_OUTPUTS = 100_000
+LONGEST_TERM = 4  # words: what is longer, or ends like a sentence, opens a paragraph
 
 
 def texts(output: NotebookNode) -> Iterator[tuple[str, str]]:
@@ -142,11 +145,56 @@ def pictures_have_words(notebook: NotebookNode, name: str) -> Iterator[str]:
             yield f"{cell.id}: an image without a text alternative"
 
 
+def figures_that_move_can_stand_still(notebook: NotebookNode, name: str) -> Iterator[str]:
+    """A figure that moves is stored with the values it starts from, a table for where it cannot move, and words."""
+    for cell in cells(notebook, "code"):
+        for output in cell.outputs:
+            data = output.get("data", {})
+            markup, words = data.get("text/html", ""), data.get("text/plain", "")
+            if not markup.startswith("<bbb-"):
+                continue
+            values = re.search(r'<script type="application/json">(.*?)</script>', markup, re.DOTALL)
+            if not values or not is_json(values[1]):
+                yield f"{cell.id}: its figure is stored without its values: make run"
+            if "<table" not in markup or len(words.split()) < 3 or words.startswith("<"):
+                yield f"{cell.id}: its figure has no table, or no words, for where it cannot move"
+
+
+def is_json(text: str) -> bool:
+    """Tell whether a text is JSON."""
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
+
+
 def prose_is_plain(notebook: NotebookNode, name: str) -> Iterator[str]:
     """No exclamation mark, and none of the words that make a reader feel slow."""
     for cell in cells(notebook, "markdown"):
         for found in re.findall(r"!|\b(?:simply|obviously|delv(?:e|es|ed|ing))\b", prose(cell.source), re.IGNORECASE):
             yield f"{cell.id}: {found!r} in its prose"
+
+
+def terms_stand_in_the_glossary(notebook: NotebookNode, name: str) -> Iterator[str]:
+    """What is set in bold is a term that a reader can look up; bold that only stresses is italic here."""
+    for cell in cells(notebook, "markdown"):
+        for bold in re.findall(r"\*\*(.+?)\*\*", prose(cell.source), re.DOTALL):
+            is_term = len(bold.split()) <= LONGEST_TERM and not re.search(r"[.?:,;]\W*$", bold)
+            if is_term and singular(bold) not in glossary():
+                yield f"{cell.id}: {bold!r} is not in book/glossary.md"
+
+
+@functools.cache
+def glossary() -> frozenset[str]:
+    """The terms of the glossary, in lower case and in the singular."""
+    text = (ROOT / "book" / "glossary.md").read_text(encoding="utf-8")
+    return frozenset(map(singular, re.findall(r"^- <a id=[^>]*></a>\*\*(.+?)\*\* ", text, re.MULTILINE)))
+
+
+def singular(term: str) -> str:
+    """A term as it is looked up: "Heads" under "head"."""
+    return re.sub(r"(?<=[^s])s$", "", " ".join(term.lower().split()))
 
 
 def cells_are_short(notebook: NotebookNode, name: str) -> Iterator[str]:
@@ -215,7 +263,9 @@ RULES: tuple[Rule, ...] = (
     tags_are_known,
     prints_few_digits,
     pictures_have_words,
+    figures_that_move_can_stand_still,
     prose_is_plain,
+    terms_stand_in_the_glossary,
     cells_are_short,
     lines_fit_the_page,
     chapters_are_of_a_length,

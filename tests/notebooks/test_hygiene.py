@@ -1,5 +1,7 @@
 """Every notebook of the book keeps every rule of hygiene.py, and every rule can be broken."""
 
+import re
+
 import nbformat
 import pytest
 import yaml
@@ -7,11 +9,13 @@ from hygiene import ROOT, RULES, form
 from nbformat.v4 import new_output
 from sample import code, notebook, save, shown, text
 
+from blockbyblock.figures.chapters import CHAPTERS
 from book._tools.notebooks import all_notebooks
 
 # A picture whose words are missing, of one pixel's size.
 PIXEL = "iVBORw0KGgo="
 CHECKED = "assert True"
+MOVES = '<bbb-x><script type="application/json">{}</script><table></table></bbb-x>'
 
 GOOD = {
     "what was compared": [code("1 + 1", new_output("execute_result", data={"text/plain": "2"}, execution_count=1))],
@@ -29,9 +33,11 @@ GOOD = {
         code("check('f', g).require()", cell_id="its-solution", tags="exercise-solution hide-cell", count=3),
     ],
     "live": [code("interact(f)", tags="live nbval-skip")],
+    "figure that moves": [code("figure", shown(text_html=MOVES, text_plain="cat looks at mat"))],
     "numbers": [code("1", "0.1235 1234.5 100000.0 1e-10 2.13.0\ntorch-2.1234567.1 0.000012345 12345.0 1234567")],
     "exact number": [code("1", "0.1234567", tags="exact")],
     "prose": [text('Say `a != b`, $n!$ and ![a map](map.svg "a map").\n\n```\nsimply!\n```\n<!-- ! -->\nDone.')],
+    "bold": [text("A **Head**, the\n**output\nprojections**, `2**3` and `4**5`.\n\n**Why so?** **By hand.** So.")],
     "35 lines, 29 of code": [code("\n".join(["x = 1"] * 29 + ["# why", ""] * 3))],
     "79 columns": [code("x" * 79, "y" * 79)],
 }
@@ -80,7 +86,14 @@ BAD = {
         [text('<img src="map.svg">')],
         [text('<img alt="" src="map.svg">')],
     ],
+    "figures_that_move_can_stand_still": [
+        [code("figure", shown(text_html=MOVES.replace("{}", "{"), text_plain="cat looks at mat"))],
+        [code("figure", shown(text_html=MOVES.replace("script", "p"), text_plain="cat looks at mat"))],
+        [code("figure", shown(text_html=MOVES.replace("table", "p"), text_plain="cat looks at mat"))],
+        [code("figure", shown(text_html=MOVES, text_plain="<XFigure object>"))],
+    ],
     "prose_is_plain": [[text("Done!")], [text("It is simply so.")], [text("Obviously.")], [text("We delve.")]],
+    "terms_stand_in_the_glossary": [[text("A **flux** is")], [text("Some **very important\nthing**, and")]],
     "cells_are_short": [[code("\n".join(["x = 1"] * 31))], [code("\n".join(["x = 1"] + ["# why"] * 35))]],
     "lines_fit_the_page": [[code("x" * 80)], [code("x", "y" * 80)]],
     "chapters_are_of_a_length": [
@@ -157,3 +170,18 @@ def test_the_table_of_contents_names_what_is_there_and_every_notebook():
     assert {entry.removesuffix(".md").removesuffix(".ipynb") for entry in named} <= there
     assert {f"book/{path.stem}" for path in all_notebooks()} <= set(named)
     assert len(named) == len(set(named))
+
+
+def test_the_glossary_is_in_order_and_bilingual_and_links_what_is_written():
+    text = (ROOT / "book" / "glossary.md").read_text(encoding="utf-8")
+    pattern = r'^- <a id="([a-z0-9-]+)"></a>\*\*(.+?)\*\* (.+?): (.+?)(?=^- |\Z)'
+    entries = re.findall(pattern, text, re.MULTILINE | re.DOTALL)
+    assert len(entries) == text.count("\n- ")
+    anchors = [anchor for anchor, *_ in entries]
+    assert len(set(anchors)) == len(anchors)
+    terms = [re.sub(r"\W+", " ", term).strip().lower() for _, term, *_ in entries]
+    assert terms == sorted(terms)
+    for _, term, chinese, meaning in entries:
+        assert re.search(r"[\u4e00-\u9fff]", chinese), term
+        for number in re.findall(r"(?<![\[\w(])(\d\d)(?![\]\w])", meaning):
+            assert not CHAPTERS[int(number)].written, f"{term}: link chapter {number}"

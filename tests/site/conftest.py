@@ -46,7 +46,7 @@ def page(browser: Browser) -> Iterator[Page]:
     """A fresh window of the width of a laptop."""
     width, height = visiting.WIDE
     with browser.new_context(viewport={"width": width, "height": height}) as context:
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(30_000)  # of a page on a busy machine
         yield context.new_page()
 
 

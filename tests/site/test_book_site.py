@@ -174,6 +174,12 @@ def test_only_the_icon_script_is_dropped() -> None:
     assert assets.without_icon_script(kept + dropped) == kept
 
 
+def test_a_page_that_is_no_notebook_may_hold_the_translator() -> None:
+    found = drawings.markup("translator")
+    assert found.startswith("<bbb-translator ")
+    assert "<table>" in found
+
+
 def test_drawing_on_a_page_is_the_figure_of_the_package() -> None:
     shown = drawings.markup("architecture_map")
     assert shown.startswith('<figure class="bbb-figure')

@@ -5,10 +5,12 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from blockbyblock import figures
+from blockbyblock.live import TranslatorFigure
 
 from .outputs import page_html
 
 DRAWINGS = ("architecture_map", "attention_figure", "encoder_decoder_figure", "multi_head_figure")
+TRANSLATOR = "translator"
 
 
 def markup(name: str) -> str:
@@ -17,8 +19,10 @@ def markup(name: str) -> str:
     Raises:
         LookupError: there is no figure of that name.
     """
+    if name == TRANSLATOR:
+        return page_html(TranslatorFigure().markup())
     if name not in DRAWINGS:
-        raise LookupError(f"no figure {name!r}; it has {', '.join(DRAWINGS)}")
+        raise LookupError(f"no figure {name!r}; it has {', '.join((*DRAWINGS, TRANSLATOR))}")
     return page_html(getattr(figures, name)()._repr_mimebundle_()["text/html"])
 
 

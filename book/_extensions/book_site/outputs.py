@@ -65,7 +65,7 @@ def page_html(markup: str) -> str:
     markup = NOTEBOOK_LINK.sub(r"\1.html\2", markup)
     if "<svg" in markup:
         markup = themed(markup)
-    elif "<table" in markup:
+    elif "<table" in markup and not markup.startswith("<bbb-"):  # a figure that moves keeps its table inside
         # The theme makes a box of this class reachable by keyboard while it is wider than the page.
         markup = f'<div class="pst-scrollable-table-container">{markup}</div>'
     return markup

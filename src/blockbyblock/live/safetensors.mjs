@@ -1,0 +1,35 @@
+// Reads a trained model out of a safetensors file: eight bytes with the length of a JSON header, the header, the numbers.
+// Nothing in such a file can run. The package writes it in portable.py.
+
+const NUMBERS = { I8: Int8Array, F32: Float32Array }
+const OWN = "blockbyblock" // where our JSON stands in the header
+
+/**
+ * Read a file that `save_portable` wrote, in the precision "int8" or "float32".
+ *
+ * Returns {config, tokenizer, about, tensors}: a tensor is {shape, numbers}, and each matrix of whole numbers has its
+ * scale per row beside it, as `<name>.scale`. Throws an Error that says what is wrong with the file.
+ */
+export function readModel(buffer) {
+  const { header, start } = readHeader(buffer)
+  const { __metadata__: metadata, ...entries } = header
+  const own = JSON.parse(metadata?.[OWN] ?? "null")
+  if (!own?.config || !own.tokenizer) throw new Error("The file holds no model of this book, or one without a tokenizer.")
+  const tensors = {}
+  for (const [name, entry] of Object.entries(entries)) tensors[name] = readTensor(buffer, start, name, entry)
+  return { config: own.config, tokenizer: own.tokenizer, about: own.about ?? {}, tensors }
+}
+
+function readHeader(buffer) {
+  const length = buffer.byteLength >= 8 ? Number(new DataView(buffer).getBigUint64(0, true)) : Infinity
+  if (8 + length > buffer.byteLength) throw new Error("The file is cut short, or no safetensors file.")
+  return { header: JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 8, length))), start: 8 + length }
+}
+
+function readTensor(buffer, start, name, { dtype, shape, data_offsets: [begin, end] }) {
+  const Kind = NUMBERS[dtype]
+  if (!Kind) throw new Error(`${name} has numbers of the kind ${dtype}; the page reads ${Object.keys(NUMBERS).join(" and ")}.`)
+  const size = shape.reduce((product, length) => product * length, Kind.BYTES_PER_ELEMENT)
+  if (end - begin !== size || start + end > buffer.byteLength) throw new Error(`${name} is cut short.`)
+  return { shape, numbers: new Kind(buffer.slice(start + begin, start + end)) } // a copy begins where numbers may begin
+}

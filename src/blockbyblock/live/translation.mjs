@@ -1,0 +1,163 @@
+// What runs behind the translator, in a worker, so that the page never waits for it: loads a model and translates.
+
+import { beamSearch, greedy, lengthDivisor } from "./decoding.mjs"
+import { readModel } from "./safetensors.mjs"
+import { strip, Tokenizer } from "./tokenizer.mjs"
+import { Transformer } from "./transformer.mjs"
+
+const BEAM = 4
+const PENALTY = 0.6
+
+/**
+ * Answer a page. Each of its messages is {act, ...}, and each answer {kind, ...}:
+ *
+ * - load {address} or {buffer}: "progress" {received} while bytes come in, then "ready".
+ * - translate {job, text, kept, typed}: what `Translator.translate` yields, with the job; then "done" {job}. A new
+ *   job ends the old one.
+ *
+ * What fails is answered by "failed" {job, message}.
+ */
+export function serve(scope) {
+  let translator
+  let latest
+  const say = (kind, values = {}) => scope.postMessage({ kind, ...values })
+  const acts = {
+    async load({ address, buffer }) {
+      const bytes = buffer ?? (await download(address, received => say("progress", { received })))
+      translator = new Translator(readModel(bytes))
+      say("ready")
+    },
+    async translate({ job, text, kept, typed }) {
+      latest = job
+      for (const step of translator.translate(text, kept, typed)) {
+        if (step) say(step.kind, { job, ...step })
+        await pause()
+        if (job !== latest) return
+      }
+      say("done", { job })
+    },
+  }
+  scope.onmessage = ({ data }) =>
+    acts[data.act](data).catch(({ message }) => say("failed", { job: data.job, message }))
+}
+
+/**
+ * The bytes at an address; `report` is told how many have come.
+ *
+ * The browser keeps them in its HTTP cache, and is asked to take them from there however old they are: the address of a
+ * model holds a digest of its content, so what was kept is never out of date. Servers often allow a few minutes only.
+ */
+async function download(address, report) {
+  const response = await fetch(address, { cache: "force-cache" })
+  if (!response.ok) throw new Error(`The model did not come: ${response.status} ${response.statusText}.`)
+  const reader = response.body.getReader()
+  const chunks = []
+  let received = 0
+  for (;;) {
+    const { done, value } = await reader.read()
+    if (done) return new Blob(chunks).arrayBuffer()
+    chunks.push(value)
+    received += value.length
+    report(received)
+  }
+}
+
+/** Let a message that has come in be answered first. */
+function pause() {
+  return new Promise(resolve => {
+    const { port1, port2 } = new MessageChannel()
+    port1.onmessage = () => {
+      port1.close()
+      resolve()
+    }
+    port2.postMessage(null)
+  })
+}
+
+/** A model with its tokenizer, from `readModel`: text in, text and attention out. */
+export class Translator {
+  constructor(file) {
+    this.model = new Transformer(file)
+    this.tokenizer = new Tokenizer(file.tokenizer)
+  }
+
+  /** The ids of a sentence, closed with <end>. Throws an Error if they are more than the model reads. */
+  encode(text) {
+    const { end_id: end, max_length: longest } = this.model.config
+    const ids = [...this.tokenizer.encode(strip(text)), end]
+    if (ids.length > longest) {
+      throw new Error(`The sentence has ${ids.length} tokens with <end>, over the model's limit of ${longest}. Shorten it.`)
+    }
+    return ids
+  }
+
+  /**
+   * Translate a text by greedy and by beam search. A translation begins with the ids `kept`, then with what is `typed`.
+   *
+   * Yields {kind: "found", method, ...}, as `told` makes it, after each token of the greedy search and at the end of the
+   * beam search; then {kind: "maps", method, maps} for each; and null at steps of which there is nothing to tell. A text
+   * of nothing but white space yields {kind: "nothing"}.
+   */
+  *translate(text, kept = [], typed = "") {
+    const source = this.encode(text)
+    if (source.length === 1) return yield { kind: "nothing" }
+    const given = [...kept, ...this.tokenizer.encode(typed)]
+    const memory = this.model.encode(source)
+    const best = {}
+    for (best.greedy of greedy(this.model, memory, given)) {
+      yield best.greedy.ids.length < given.length ? null : this.told("greedy", best.greedy, given, false)
+    }
+    yield this.told("greedy", best.greedy, given)
+    for (best.beam of beamSearch(this.model, memory, { beam: BEAM, penalty: PENALTY, given })) yield null
+    yield this.told("beam", best.beam, given)
+    for (const [method, { ids, finished }] of Object.entries(best)) {
+      yield { kind: "maps", method, maps: this.look(source, memory, ids, finished) }
+    }
+  }
+
+  /**
+   * One translation for the page: its ids and text, its words with the place of their first id, its log-probability, its
+   * score among others of a beam, how many of its ids were given, and whether the search has ended.
+   */
+  told(method, { ids, logProbability, finished }, given, ended = true) {
+    const begin = this.tokenizer.pieces(ids).map((piece, place) => (place === 0 || /^[\s\p{P}]/u.test(piece) ? place : null))
+    const places = begin.filter(place => place !== null)
+    const words = places.map((place, index) => ({ place, text: this.tokenizer.decode(ids.slice(place, places[index + 1])) }))
+    const score = logProbability / lengthDivisor(ids.length + finished, PENALTY)
+    const text = this.tokenizer.decode(ids)
+    return { kind: "found", method, ids, text, words, logProbability, score, finished, given: given.length, ended }
+  }
+
+  /**
+   * Where every head of every layer looked: {source, read, written}, the pieces that it read and wrote, and the weights
+   * [layer][head][row][column] of the encoder (source by source), the decoder (written by read; a row ends where the
+   * future begins) and of the encoder-decoder attention, "cross" (written by source).
+   */
+  look(source, memory, ids, finished) {
+    const { start_id: start, end_id: end, heads } = this.model.config
+    const written = finished ? [...ids, end] : ids
+    const read = [start, ...ids].slice(0, written.length)
+    let prefix = this.model.nothing()
+    const steps = read.map(token => {
+      const [reading] = this.model.read(memory, [prefix], [token])
+      prefix = reading.prefix
+      return reading
+    })
+    const ofDecoder = kind => steps[0][kind].map((_, layer) => byHead(steps.map(step => step[kind][layer]), heads))
+    return {
+      source: this.tokenizer.pieces(source),
+      read: this.tokenizer.pieces(read),
+      written: this.tokenizer.pieces(written),
+      encoder: memory.attention.map(rows => byHead(rows, heads)),
+      decoder: ofDecoder("self"),
+      cross: ofDecoder("cross"),
+    }
+  }
+}
+
+/** Cut rows that hold the weights of all heads, one head after the other, into the rows of each head. */
+function byHead(rows, heads) {
+  return Array.from({ length: heads }, (_, head) =>
+    rows.map(row => row.slice((head * row.length) / heads, ((head + 1) * row.length) / heads)),
+  )
+}

@@ -1,0 +1,63 @@
+"""The translator without the book: a bare page with the figure, and a page on which tests call its parts."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Page
+
+from blockbyblock.figures.palette import css
+from blockbyblock.live import TranslatorFigure
+from blockbyblock.live.modules import FOLDER, joined
+
+ROOM = Path(__file__).parents[2] / "book" / "assets" / "book.css"
+PARTS = """async ([name, parts]) => {
+  const read = async part => Object.assign(window, await import(`./source/${part}.mjs`))
+  for (const part of parts) await read(part)
+  const bytes = await (await fetch(`models/${name}.safetensors`)).arrayBuffer()
+  window.translator = new Translator(readModel(bytes))
+}"""
+
+
+def write_site(folder: Path, *files: Path) -> None:
+    """Write, for each model, the page of its figure, `<name>.html`; and `parts.html`, an empty one."""
+    for name in ("live", "models", "source"):
+        (folder / name).mkdir(parents=True)
+    for module in FOLDER.glob("*.mjs"):
+        shutil.copy(module, folder / "source")
+    (folder / "live" / "translator.mjs").write_text(joined("translator"), encoding="utf-8")
+    for file in files:
+        shutil.copy(file, folder / "models")
+        figure = TranslatorFigure(file=file)
+        (folder / f"{file.stem}.html").write_text(page_of(figure.markup()), encoding="utf-8")
+    for name in ("parts", "404"):
+        (folder / f"{name}.html").write_text(page_of("<p>Nothing</p>", script=""), encoding="utf-8")
+
+
+def page_of(body: str, script: str = '<script type="module" src="live/translator.mjs?v=1"></script>') -> str:
+    """A page with the book's colours and the room for its figures, and nothing else of the book."""
+    style = (
+        f"<style>{css()}{ROOM.read_text(encoding='utf-8')}body {{ background: var(--bbb-paper); margin: 1rem }}</style>"
+    )
+    return (
+        '<!doctype html><html lang="en" data-theme="light"><head><meta charset="utf-8"><title>Translator</title>'
+        f'<meta name="viewport" content="width=device-width"><link rel="icon" href="data:,">{style}{script}</head>'
+        f"<body><main><h1>Translator</h1>{body}<p>Text below.</p></main></body></html>"
+    )
+
+
+def load_parts(page: Page, url: str, name: str) -> None:
+    """Open the empty page, and make every part of the engine, and `translator` with a model in it, global there."""
+    page.goto(f"{url}parts.html")
+    page.evaluate(PARTS, [name, ["safetensors", "tokenizer", "transformer", "decoding", "translation"]])
+
+
+def call(page: Page, expression: str, argument: object = None) -> Any:
+    """Evaluate a function of JavaScript in the page; typed arrays come back as lists, and text as it is."""
+    text = page.evaluate(
+        f"""async argument => JSON.stringify(await ({expression})(argument),
+        (_, value) => ArrayBuffer.isView(value) ? Array.from(value) : value)""",
+        argument,
+    )
+    return json.loads(text)
