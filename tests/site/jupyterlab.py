@@ -21,7 +21,7 @@ from nbformat.v4 import new_code_cell
 from playwright.sync_api import Page, expect
 
 ROOT = Path(__file__).parents[2]
-NOTEBOOK = "live_masks.ipynb"
+NOTEBOOK = "09_masking.ipynb"
 EXPECTED = "Python reads [[5, 1]], and the weight is 0.0"
 QUESTION = 'print("Python reads", f"{masks.flipped}, and the weight is {masks.masked().weights[5, 1]}")'
 HOMES = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTERLAB_SETTINGS_DIR", "IPYTHONDIR")

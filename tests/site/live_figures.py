@@ -10,12 +10,12 @@ from torch import Tensor
 
 PAGES = {
     "bbb-attention": "book/02_scaled_dot_product_attention",
-    "bbb-heads": "book/live_translator",
-    "bbb-masks": "book/live_masks",
-    "bbb-next-token": "book/live_next_token",
-    "bbb-positions": "book/live_positions",
+    "bbb-heads": "book/00_translate_first",
+    "bbb-masks": "book/09_masking",
+    "bbb-next-token": "book/12_linear_and_softmax",
+    "bbb-positions": "book/05_positional_encoding",
     "bbb-split-concat": "book/03_multi_head_attention",
-    "bbb-translator": "book/live_translator",
+    "bbb-translator": "book/00_translate_first",
 }
 # Sums of up to 64 products and their exponentials, both in double precision, in another order: a few roundings of 1e-16
 # on numbers of up to 30.

@@ -7,7 +7,8 @@ import pytest
 from docutils.core import publish_doctree
 
 from blockbyblock.figures.palette import colour
-from book_site import address, assets, drawings, maths, meta, outputs
+from blockbyblock.practice import overview
+from book_site import address, assets, docstrings, drawings, exercises, maths, meta, outputs
 from book_site.address import Address
 
 PLOT = '<?xml version="1.0"?>\n<!DOCTYPE svg>\n<svg width="10pt" height="20pt" viewBox="0 0 10 20">'
@@ -187,3 +188,28 @@ def test_drawing_on_a_page_is_the_figure_of_the_package() -> None:
     assert "01_linear_projections.html" in shown
     with pytest.raises(LookupError, match="no figure 'the_map'; it has"):
         drawings.markup("the_map")
+
+
+def test_every_exercise_stands_in_the_appendix_below_its_chapter() -> None:
+    text = "\n".join(exercises.lines())
+    chapter = ""
+    places = {}
+    for line in text.splitlines():
+        if line.startswith("- ["):
+            chapter = line
+        elif line.startswith("  - "):
+            places[line.removeprefix("  - ").removesuffix(".")] = chapter
+    assert list(places) == [row.title for row in overview()]
+    assert all(f"]({row.chapter}_" in places[row.title] for row in overview() if row.chapter.isdigit())
+    assert text.count("<li>") == sum(len(row.mistakes) for row in overview())
+
+
+def test_a_mistake_is_text_and_not_markup() -> None:
+    row = overview()[0]._replace(mistakes=("a < b", "`<pad>` is counted"))
+    assert "<li>a &lt; b</li><li>`&lt;pad&gt;` is counted</li>" in exercises.folded(row)
+
+
+def test_code_in_a_docstring_becomes_a_block_of_code() -> None:
+    lines = ["One line.", "", "    ```python", "    a = 1", "", "    b = 2", "    ```", "More."]
+    expected = ["One line.", "", "    .. code-block:: python", "", "        a = 1", "", "        b = 2", "", "More."]
+    assert docstrings.fences_to_directives(lines) == expected
