@@ -27,7 +27,7 @@ def describe(doctree: nodes.document, longest: int = LONGEST) -> str:
         words = re.sub(r"\s+([.,;:!?)’])", r"\1", " ".join(words.split()))
         if len(words) <= longest:
             return words
-        sentences = re.match(rf".{{40,{longest}}}[.!?](?=\s)", words)
+        sentences = re.match(rf".{{40,{longest - 1}}}[.!?](?=\s)", words)
         return sentences[0] if sentences else words[: longest - 1].rpartition(" ")[0] + "…"
     return ""
 
