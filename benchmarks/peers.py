@@ -6,6 +6,9 @@ Each gets the weights of a `Transformer` of ours. `Translator`s are called like 
 import math
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache
+from multiprocessing import get_context
 from typing import Any
 
 import ctranslate2  # type: ignore[import-untyped]
@@ -166,7 +169,7 @@ def marian_decoder(model: Transformer, length: int, device: torch.device, dtype:
 
 
 def ctranslate2_decoder(model: Transformer, length: int, device: torch.device, *, threads: int) -> Decode:
-    """CTranslate2, a compiled decoder, with the weights of ours; a beam of one is greedy.
+    """CTranslate2, a compiled decoder, with the weights of ours, in a process of its own; a beam of one is greedy.
 
     Args:
         model: on a CPU, in float32.
@@ -187,18 +190,39 @@ def ctranslate2_decoder(model: Transformer, length: int, device: torch.device, *
     spec.config.eos_token, spec.config.unk_token = tokens[config.end_id], tokens[config.pad_id]
     spec.validate()
     spec.optimize()
+    process = _other_process()
     with tempfile.TemporaryDirectory() as folder:
         spec.save(folder)
-        translator = ctranslate2.Translator(
-            folder,
-            device=device.type,
-            compute_type="bfloat16" if device.type == "cuda" else "float32",
-            intra_threads=threads,
-        )
+        translator = folder, device.type, threads
+        process.submit(_translate, [], 1, 1, *translator).result()  # reads the folder before it goes
 
     def decode(source: Tensor, beam: int) -> list[tuple[int, ...]]:
         sentences = [[tokens[id] for id in row if id != config.pad_id] for row in source.tolist()]
-        results = translator.translate_batch(sentences, beam_size=beam, max_decoding_length=length)
-        return [tuple(map(int, result.hypotheses[0])) for result in results]
+        outputs = process.submit(_translate, sentences, beam, length, *translator).result()
+        return [tuple(map(int, output)) for output in outputs]
 
     return decode
+
+
+@cache
+def _other_process() -> ProcessPoolExecutor:
+    """Where CTranslate2 decodes.
+
+    It brings threads of its own. In one process they and PyTorch's outnumber the cores, and then GNU OpenMP lets each
+    thread that waits fall asleep at once, where it would have spun: from CTranslate2's first sentence on, small
+    operations of PyTorch would take up to twice the time.
+    """
+    return ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn"))
+
+
+@cache
+def _translator(folder: str, device: str, threads: int) -> ctranslate2.Translator:
+    """The translator that was saved in `folder`; kept, so that the folder is read once."""
+    compute_type = "bfloat16" if device == "cuda" else "float32"
+    return ctranslate2.Translator(folder, device=device, compute_type=compute_type, intra_threads=threads)
+
+
+def _translate(sentences: list[list[str]], beam: int, length: int, *translator: Any) -> list[list[str]]:
+    """The best translation of each sentence, as tokens; the last arguments are those of `_translator`."""
+    results = _translator(*translator).translate_batch(sentences, beam_size=beam, max_decoding_length=length)
+    return [result.hypotheses[0] for result in results]

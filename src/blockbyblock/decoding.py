@@ -12,11 +12,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Int
 from torch import Tensor, nn
 
 from blockbyblock.checks import check_positive
+from blockbyblock.products import fast_products
 from blockbyblock.transformer import Transformer
 
 EXTRA_LENGTH = 50  # the paper's limit: the output may be this much longer than the input
@@ -108,7 +108,7 @@ def beam_search(
     limits = length_limits(model, source, max_length)
     end_id, vocab = model.config.end_id, model.config.target_vocab
     searches = every_search = [_Search(limit, length_penalty, n_best) for limit in limits]
-    with evaluating(model):
+    with evaluating(model), fast_products(model.encoder, model.decoder, model.output):
         reader = _Reader(model, source)
         # One row for each sentence still searched, and `width` prefixes in it: one at first, then up to `beam`.
         prefixes = source.new_full((len(limits), 1, 1), model.config.start_id)  # [sentences, width, length]
@@ -185,9 +185,6 @@ class _Reader:
         self.cache, self.position = model.new_cache(), 0
         self.own = mask.new_ones(len(source), 1, 0)  # [sentences, width, key]
         self.dtype = torch.promote_types(self.memory.dtype, torch.float32)  # half precision is too coarse to add up
-        # The largest matrix of a step, column by column in memory: on a CPU a product with few rows, which takes longer
-        # to fetch the matrix than to multiply, is up to twice as fast so (torch 2.13).
-        self.output_weight = model.output.weight.T.contiguous().T
         config = model.config
         self.never = torch.tensor(sorted({config.pad_id, config.start_id} - {config.end_id}), device=source.device)
 
@@ -209,7 +206,7 @@ class _Reader:
             mask = self.own[:, None]
         states = self.model.decode_prefixes(tokens, self.position, mask, self.memory, self.memory_mask, self.cache)
         self.position += 1
-        logits = F.linear(states, self.output_weight, self.model.output.bias)
+        logits = self.model.output(states)
         log_probabilities = logits.to(self.dtype).index_fill_(-1, self.never, -math.inf).log_softmax(-1)
         if log_probabilities[:, :, 0].isnan().any():  # the softmax spreads a NaN over its whole row
             raise ValueError("the model's output is not a number (NaN): look at its parameters")
@@ -245,7 +242,7 @@ def one_token_at_a_time(
         ValueError: an id is outside the vocabulary, or the model's output is not a number.
     """
     end_id = model.config.end_id
-    with evaluating(model):
+    with evaluating(model), fast_products(model.encoder, model.decoder, model.output):
         reader = _Reader(model, source)
         sentences = torch.arange(len(limits), device=source.device)  # those still open, by their place in the batch
         last_steps = torch.tensor(limits, device=source.device) - 1
