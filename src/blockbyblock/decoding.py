@@ -115,10 +115,11 @@ def beam_search(
         totals = reader.zeros(len(limits), 1)  # their log-probabilities, [sentences, width]
         parents = source.new_zeros(len(limits), 1)  # which prefix of the step before each one extends
         for length in range(1, max(limits) + 1):
-            width = totals.shape[1]
-            candidates = reader.read(prefixes[:, :, -1], parents) + totals[:, :, None]
-            totals, places = candidates.flatten(1).topk(min(beam, width * vocab))
-            parents, tokens = places // vocab, places % vocab
+            # Among the best of all successors are only the best of each prefix: [sentences, width, up to `beam`].
+            steps, tokens = reader.read(prefixes[:, :, -1], parents).topk(min(beam, vocab))
+            candidates = (totals[:, :, None] + steps).flatten(1)
+            totals, places = candidates.topk(min(beam, candidates.shape[1]))
+            parents, tokens = places // steps.shape[2], tokens.flatten(1).gather(1, places)
             prefixes = torch.cat((prefixes.take_along_dim(parents[:, :, None], 1), tokens[:, :, None]), 2)
 
             ended = tokens == end_id
