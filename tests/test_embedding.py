@@ -36,6 +36,13 @@ def test_whole_numbers_of_any_width_are_ids():
     assert torch.equal(embedding(torch.tensor([[1, 9]], dtype=torch.int32)), embedding(torch.tensor([[1, 9]])))
 
 
+def test_ids_without_values_give_vectors_without_values():
+    with torch.device("meta"):
+        embedded = TokenEmbedding(7, 4)(torch.zeros(2, 3, dtype=torch.long))
+    assert embedded.is_meta
+    assert embedded.shape == (2, 3, 4)
+
+
 def test_sinusoids_by_the_formula():
     table = sinusoids(50, 8)
     for pos in (0, 1, 7, 49):

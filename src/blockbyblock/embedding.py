@@ -36,14 +36,14 @@ class TokenEmbedding(nn.Module):
         Raises:
             TypeError: ids are not whole numbers.
             ValueError: the batch or the sequence is empty, or an id is out of range (on CUDA the kernel's own assertion
-                fires instead: a look at the values would stall the device at each call).
+                fires instead: a look at the values would stall the device at each call; on `meta` there are none).
         """
         if ids.is_floating_point() or ids.dtype == torch.bool:
             raise TypeError(f"token ids must be whole numbers, got {ids.dtype}")
         if ids.ndim != 2 or ids.numel() == 0:
             raise ValueError(f"token ids have shape {tuple(ids.shape)}; expected a non-empty [batch, position]")
         vocab = self.table.num_embeddings
-        if not (ids.is_cuda or torch.compiler.is_compiling()):
+        if not (ids.is_cuda or ids.is_meta or torch.compiler.is_compiling()):
             low, high = (int(bound) for bound in ids.aminmax())
             if low < 0 or high >= vocab:
                 raise ValueError(f"token ids reach from {low} to {high}, outside the vocabulary 0 to {vocab - 1}")
@@ -120,5 +120,6 @@ def positions(x: Tensor, start: int, max_length: int) -> slice:
     """
     end = start + x.shape[1]
     if start < 0 or end > max_length:
-        raise ValueError(f"positions {start} to {end - 1} do not lie within max_length={max_length}")
+        where = f"position {start} does" if end - start == 1 else f"positions {start} to {end - 1} do"
+        raise ValueError(f"{where} not lie within max_length={max_length}")
     return slice(start, end)

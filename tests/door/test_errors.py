@@ -258,7 +258,7 @@ def test_sequences_over_the_maximum_length():
     memory, mask = MODEL.encode(short)
     cache = MODEL.new_cache()
     MODEL.decode(long[:, :6], memory, mask, cache)
-    with pytest.raises(ValueError, match=r"positions 6 to 6 do not lie within max_length=6"):
+    with pytest.raises(ValueError, match=r"position 6 does not lie within max_length=6"):
         MODEL.decode(short[:, :1], memory, mask, cache)
     with pytest.raises(ValueError, match=r"positions -1 to 1"):
         MODEL.source_positions(zeros(1, 3, 8), start=-1)

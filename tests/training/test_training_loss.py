@@ -77,6 +77,7 @@ def test_the_floor_is_reached_by_the_smoothed_target_itself(vocab, smoothing):
     logits = q.log().clamp(min=-1e4)[None, None]  # without smoothing, zero has no logarithm
     loss = smoothed_cross_entropy(logits, torch.tensor([[1]]), pad_id=0, smoothing=smoothing)
     assert smoothing_floor(vocab, smoothing) == pytest.approx(loss.smoothed.item(), abs=1e-12)
+    assert math.copysign(1, smoothing_floor(vocab, smoothing)) == 1  # without smoothing 0.0, and not -0.0
     other = smoothed_cross_entropy(logits + torch.randn(vocab), torch.tensor([[1]]), pad_id=0, smoothing=smoothing)
     assert other.smoothed.item() >= loss.smoothed.item() - 1e-12
 

@@ -78,4 +78,4 @@ def smoothing_floor(vocab: int, smoothing: float = 0.1) -> float:
     check_probability(smoothing=smoothing)
     other = smoothing / vocab
     right = 1 - smoothing + other
-    return -right * math.log(right) - ((vocab - 1) * other * math.log(other) if other else 0.0)
+    return 0.0 - right * math.log(right) - ((vocab - 1) * other * math.log(other) if other else 0.0)
