@@ -1,8 +1,6 @@
 """One build, one server, one browser and one visit to each page, shared by all tests of the site."""
 
 from collections.abc import Callable, Iterator
-from functools import cache
-from itertools import chain
 from pathlib import Path
 
 import building
@@ -13,7 +11,7 @@ import visiting
 from filelock import FileLock
 from playwright.sync_api import Browser, Page
 
-HERE = Path(__file__).parent
+WEIGHTS: dict[str, int] = {}
 
 
 @pytest.fixture(scope="session")
@@ -55,22 +53,20 @@ def page(browser: Browser) -> Iterator[Page]:
 @pytest.fixture(scope="session")
 def visit(browser: Browser, address: str) -> Callable[[str], visiting.Visit]:
     """Visit a page of the site, given without its ending; each is visited once."""
-    return cache(lambda name: visiting.visit(browser, f"{address}{name}.html"))
+    visits: dict[str, visiting.Visit] = {}
 
+    def once(name: str) -> visiting.Visit:
+        if name not in visits:
+            visits[name] = visiting.visit(browser, f"{address}{name}.html")
+            WEIGHTS[name] = visits[name].weight
+        return visits[name]
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Under pytest-xdist one worker gets all tests of a visit, or of a module, whose fixtures take long."""
-    for item in items:
-        if isinstance(item, pytest.Function) and item.path.parent == HERE:
-            visited = item.callspec.params["name"] if item.path.stem == "test_pages" else item.path.stem
-            item.add_marker(pytest.mark.xdist_group(visited))
+    return once
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print what the first load of each page weighs."""
-    properties = chain.from_iterable(test.user_properties for test in terminalreporter.stats.get("passed", []))
-    weights = dict(value for kind, value in properties if kind == "first load")
-    if weights:
+    if WEIGHTS:
         terminalreporter.section("compressed bytes of the first load")
-        for name, weight in sorted(weights.items(), key=lambda item: -item[1]):
+        for name, weight in sorted(WEIGHTS.items(), key=lambda item: -item[1]):
             terminalreporter.write_line(f"{weight:9,d}  {name}")

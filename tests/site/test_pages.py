@@ -29,9 +29,8 @@ def test_no_request_to_another_host(visit: Visiting, name: str) -> None:
 
 
 @every_page
-def test_first_load_is_light(visit: Visiting, name: str, record_property: Callable[[str, object], None]) -> None:
+def test_first_load_is_light(visit: Visiting, name: str) -> None:
     seen = visit(name)
-    record_property("first load", (name, seen.weight))
     largest = sorted(seen.sizes.items(), key=lambda item: -item[1])[:5]
     assert len(seen.sizes) > 5, "the sizes of the responses were not gathered"
     assert seen.weight <= HEAVIEST, largest
