@@ -1,7 +1,7 @@
 """Batches: each pair once, never over the budget, in an order that can be resumed."""
 
 from collections import Counter
-from itertools import islice
+from itertools import chain, islice
 
 import pytest
 import torch
@@ -99,6 +99,53 @@ def test_resuming_anywhere_equals_never_having_stopped(lengths, tokens, read, ra
     again = list(islice(fresh().stream(state), 10))
     assert [state for _, state in again] == [state for _, state in whole[read:]]
     assert equal([batch for batch, _ in again], [batch for batch, _ in whole[read:]])
+
+
+def longer_by_chance(pair, generator):
+    """As many tokens more at the front of the source as the generator says."""
+    return pair._replace(source=[99] * generator.randrange(4) + pair.source)
+
+
+def test_resampled_pairs_depend_on_seed_epoch_and_pair_alone_so_that_they_too_can_be_resumed():
+    def fresh(seed=7, resample=longer_by_chance):
+        return Batches(make_pairs([(3, 4)] * 40), tokens=20, seed=seed, resample=resample)
+
+    def drawn(batches, epoch):
+        return {
+            first: (source == 99).sum().item()
+            for batch in batches.epoch(epoch)
+            for first, source in zip(batch.target[:, 0].tolist(), batch.source, strict=True)
+        }
+
+    whole = list(islice(fresh().stream(), 20))
+    assert len(fresh()) == 8
+    for read in (1, 7, 8, 11):  # within an epoch, before its last batch, at its end, in the next
+        again = list(islice(fresh().stream(whole[read - 1][1]), 20 - read))
+        assert equal([batch for batch, _ in again], [batch for batch, _ in whole[read:]])
+    draws = [drawn(fresh(), 0), drawn(fresh(), 1), drawn(fresh(seed=8), 0)]
+    assert draws[0] != draws[1] != draws[2] != draws[0]
+    assert {*draws[0].values()} == {0, 1, 2, 3}  # each pair its own
+
+
+def test_resampled_pairs_are_sorted_by_what_they_have_in_this_epoch_into_as_many_batches():
+    def stretch(pair, generator):
+        return EncodedPair([9] * generator.randrange(3, 40), pair.target)
+
+    pairs = make_pairs([(3, 3)] * 400)
+    plain, stretched = Batches(pairs, tokens=60), Batches(pairs, tokens=60, resample=stretch)
+    # in their first order each batch of 20 would have a source of about 39, on average half filled
+    assert stretched.padding() < 0.05
+    assert Counter(map(len, first_tokens(stretched.epoch(1)))) == Counter(map(len, first_tokens(plain.epoch(1))))
+    assert sorted(chain.from_iterable(first_tokens(stretched.epoch(1)))) == sorted(pair.target[0] for pair in pairs)
+
+
+def test_what_resampling_makes_too_long_for_the_model_stays_as_it_was():
+    def double(pair, generator):
+        return EncodedPair(pair.source * 2, pair.target)
+
+    batches = Batches(make_pairs([(3, 3), (4, 3)]), tokens=40, max_length=7, resample=double)
+    lengths = sorted(int((row > 0).sum()) for batch in batches.epoch(0) for row in batch.source)
+    assert lengths == [4, 6]
 
 
 def test_a_stream_is_its_epochs():

@@ -82,6 +82,7 @@ def test_everything_in_a_file_arrives(tmp_path):
         ('title = "T"\n[corpus]\nname = "multi30k"\n[model]\nd_model = 10', "d_model=10 is not divisible by heads=8"),
         ('title = "T"\n[corpus]\nname = "multi30k"\n[training]\nsteps = 0', "steps=0 must be a whole number above"),
         ('title = "T"\n[corpus]\nname = "multi30k"\n[training]\neps = "x"', "a value has the wrong kind"),
+        ('title = "T"\nbpe_dropout = 1.5\n[corpus]\nname = "multi30k"', "bpe_dropout=1.5 is not a probability"),
     ],
 )
 def test_what_is_no_recipe_is_refused_with_the_name_of_the_file(tmp_path, text, message):
@@ -170,6 +171,21 @@ def test_the_seed_decides_the_first_weights_and_the_order(recipe):
     first = [next(each.batches(tokenizer, corpus.train, ALONE).stream())[0].source for each in (one, same, other)]
     assert torch.equal(first[0], first[1])
     assert first[0].shape != first[2].shape or not torch.equal(first[0], first[2])
+
+
+def test_bpe_dropout_cuts_the_training_text_anew_and_never_the_validation_text(recipe):
+    corpus = recipe.load_corpus()
+    tokenizer = recipe.tokenizer(corpus)
+    other = recipe.changed(["bpe_dropout=0.5"])
+
+    def tokens(batches):
+        return [sum(int((batch.target > 0).sum()) for batch in batches.epoch(epoch)) for epoch in (0, 1)]
+
+    plain, dropped = (tokens(each.batches(tokenizer, corpus.train, ALONE)) for each in (recipe, other))
+    assert plain[0] == plain[1]
+    assert len({plain[0], *dropped}) == 3
+    plain, dropped = (tokens(each.validation_batches(tokenizer, corpus, ALONE)) for each in (recipe, other))
+    assert plain == dropped
 
 
 def test_the_vocabulary_comes_from_the_training_text_alone(recipe, monkeypatch):

@@ -2,7 +2,7 @@
 
 `pairs` and `corpus` say what a parallel text is, `reading` reads one from files, `fetching` gets published files,
 `splitting` keeps the test out of the training part, `corpora` puts these together. `tokenizer` turns text into
-ids, `batches` puts ids into tensors.
+ids, `bpe_dropout` cuts it anew each time it is read, `batches` puts ids into tensors.
 
 ```python
 corpus = number_names("en", "de")
@@ -14,6 +14,7 @@ for batch, state in batches.stream():
 """
 
 from blockbyblock.data.batches import Batch, Batches, BatchState, EncodedPair, encode_pairs
+from blockbyblock.data.bpe_dropout import BpeDropout
 from blockbyblock.data.corpora import multi30k, number_names, parallel_text, tatoeba
 from blockbyblock.data.corpus import Corpus
 from blockbyblock.data.fetching import DownloadError
@@ -26,6 +27,7 @@ __all__ = [
     "Batch",
     "BatchState",
     "Batches",
+    "BpeDropout",
     "Corpus",
     "DownloadError",
     "EncodedPair",

@@ -1,7 +1,8 @@
 """Batches of like length by a budget of tokens, in an order that can be resumed (paper, section 5.1)."""
 
+import math
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, get_args
 
@@ -73,12 +74,17 @@ class Batches:
     Several processes share an epoch: rank r takes the batches r, r + ranks, r + 2 ranks, ... To give all the same
     number of them without leaving a pair out or taking one twice, the largest batches are halved until it divides.
 
+    `resample` may cut a sentence into other tokens in each epoch. The pairs are then sorted by these, but how many go
+    into each batch is reckoned from the pairs as given: only for them does the budget hold.
+
     Args:
         pairs: encoded pairs.
         tokens: the budget: rows times the longest sentence, padding included, is at most this, on each side.
         seed: decides the order, together with the epoch.
         max_length: the model's longest sequence, in tokens; no limit but the budget if not given.
         over_long: what to do with a pair of which a side is longer: "refuse", or "leave out" and count.
+        resample: gives other tokens for a pair, as `BpeDropout` does. Its random numbers depend on seed, epoch and
+            pair alone, so they can be resumed. What it makes longer than `max_length` stays as it was.
         rank: the number of this process, from 0.
         ranks: the number of processes.
 
@@ -98,6 +104,7 @@ class Batches:
         seed: int = 0,
         max_length: int | None = None,
         over_long: OverLong = "refuse",
+        resample: Callable[[EncodedPair, random.Random], EncodedPair] | None = None,
         rank: int = 0,
         ranks: int = 1,
     ) -> None:
@@ -116,9 +123,10 @@ class Batches:
                 f"max_length={max_length}), as have {len(self.left_out) - 1} others; leave them out, or raise the limit"
             )
         self.seed, self.rank, self.ranks = seed, rank, ranks
+        self._resample, self._max_length = resample, max_length
         self._pairs = [pair for pair in pairs if pair.length <= limit]
-        self._lengths = [pair.length for pair in self._pairs]
-        self._cuts = _equal_shares(cut_by_budget(sorted(self._lengths), tokens), ranks)
+        lengths = sorted(pair.length for pair in self._pairs)
+        self._cuts = _equal_shares(cut_by_budget(lengths, tokens), ranks)
 
     def __len__(self) -> int:
         """Batches of an epoch, of this process."""
@@ -132,8 +140,9 @@ class Batches:
         """
         if not 0 <= position <= len(self):
             raise ValueError(f"position={position} lies outside an epoch of {len(self)} batches")
-        for indices in self._order(epoch)[self.rank :: self.ranks][position:]:
-            yield _collate([self._pairs[index] for index in indices])
+        pairs = self._read(epoch)
+        for indices in self._order(epoch, pairs)[self.rank :: self.ranks][position:]:
+            yield _collate([pairs[index] for index in indices])
 
     def stream(self, state: BatchState | None = None) -> Iterator[tuple[Batch, BatchState]]:
         """Epoch after epoch without end: each batch, and the state from which the batches after it follow.
@@ -158,20 +167,31 @@ class Batches:
 
     def padding(self, epoch: int = 0) -> float:
         """The share of the positions of an epoch, source and target, of all processes, that holds only padding."""
-        positions = real = 0
-        for indices in self._order(epoch):
+        pairs, positions, real = self._read(epoch), 0, 0
+        for indices in self._order(epoch, pairs):
             for side in (0, 1):
-                lengths = [len(self._pairs[index][side]) for index in indices]
+                lengths = [len(pairs[index][side]) for index in indices]
                 positions += len(lengths) * max(lengths)
                 real += sum(lengths)
         return 1 - real / positions if positions else 0.0
 
-    def _order(self, epoch: int) -> list[list[int]]:
+    def _read(self, epoch: int) -> list[EncodedPair]:
+        """The pairs as this epoch reads them."""
+        if self._resample is None:
+            return self._pairs
+        others = (
+            self._resample(pair, random.Random(f"{self.seed} {epoch} {index}"))
+            for index, pair in enumerate(self._pairs)
+        )
+        longest = math.inf if self._max_length is None else self._max_length
+        return [other if other.length <= longest else pair for pair, other in zip(self._pairs, others, strict=True)]
+
+    def _order(self, epoch: int, pairs: Sequence[EncodedPair]) -> list[list[int]]:
         """The pairs of each batch of all processes."""
         generator = random.Random(f"{self.seed} {epoch}")
-        indices = list(range(len(self._pairs)))
+        indices = list(range(len(pairs)))
         generator.shuffle(indices)
-        indices.sort(key=self._lengths.__getitem__)  # stable: pairs of one length stay in random order
+        indices.sort(key=lambda index: pairs[index].length)  # stable: pairs of one length stay in random order
         batches = [indices[start:stop] for start, stop in self._cuts]
         generator.shuffle(batches)
         return batches

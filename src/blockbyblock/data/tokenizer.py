@@ -149,6 +149,13 @@ class Tokenizer:
             raise ValueError(f"id {outside[0]} lies outside a vocabulary of {len(self)} tokens")
         return self._inner.decode(ids)
 
+    def words(self, text: str) -> list[str]:
+        """The stretches that no merge reaches across: words with the space before them, numbers, punctuation.
+
+        Each byte is one character, as byte-level BPE writes it: a space is "Ġ". Errors as in `encode`.
+        """
+        return [word for word, _ in self._inner.pre_tokenizer.pre_tokenize_str(_unicode(text))]
+
     def pieces(self, ids: Sequence[int]) -> list[str]:
         """What each id stands for by itself, to label a figure with; errors as in `decode`.
 

@@ -28,9 +28,10 @@ from typing import Any
 
 import torch
 
-from blockbyblock.checks import check_choice, check_positive
+from blockbyblock.checks import check_choice, check_positive, check_probability
 from blockbyblock.data import (
     Batches,
+    BpeDropout,
     Corpus,
     Pair,
     Tokenizer,
@@ -62,6 +63,7 @@ class Recipe:
         seed: of the first weights, of the order of the data, and of dropout.
         vocab_size: the largest number of tokens of the joint vocabulary.
         batch_tokens: the budget of a batch, on each side, padding included.
+        bpe_dropout: probability with which `BpeDropout` passes over a merge when training text is read; 0 for none.
         corpus: "name", one of `CORPORA`, and arguments of that function; a range of numbers as [start, stop].
         model: fields of `TransformerConfig`.
         training: fields of `TrainingConfig`.
@@ -74,6 +76,7 @@ class Recipe:
     corpus: Mapping[str, Any]
     vocab_size: int = 8000
     batch_tokens: int = 2048
+    bpe_dropout: float = 0.0
     seed: int = 0
     model: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
@@ -82,6 +85,7 @@ class Recipe:
         if not isinstance(self.seed, int) or isinstance(self.seed, bool) or self.seed < 0:
             raise ValueError(f"seed={self.seed!r} must be a whole number, zero or above")
         check_positive(vocab_size=self.vocab_size, batch_tokens=self.batch_tokens)
+        check_probability(bpe_dropout=self.bpe_dropout)
         check_choice(list(CORPORA), corpus_name=self.corpus.get("name", ""))
         _check_keys("corpus", self.corpus, {"name", *signature(CORPORA[self.corpus["name"]]).parameters})
         sizes = {"source_vocab", "target_vocab", "pad_id", "start_id", "end_id"}  # those of the tokenizer
@@ -134,21 +138,28 @@ class Recipe:
         return Transformer(self.model_config(vocab))
 
     def batches(self, tokenizer: Tokenizer, pairs: Iterable[Pair], processes: Processes) -> Batches:
-        """The share of this process of the batches that the pairs make; over-long pairs are left out."""
+        """The share of this process of the batches that the training pairs make; over-long pairs are left out."""
+        resample = BpeDropout(tokenizer, self.bpe_dropout) if self.bpe_dropout else None
+        return self._batches(tokenizer, pairs, processes, resample)
+
+    def validation_batches(self, tokenizer: Tokenizer, corpus: Corpus, processes: Processes) -> Batches | None:
+        """As `batches`, of the validation text, without BPE-dropout; None where the corpus has none."""
+        pairs = to_pairs(corpus.validation)
+        return self._batches(tokenizer, pairs, processes, None) if pairs else None
+
+    def _batches(
+        self, tokenizer: Tokenizer, pairs: Iterable[Pair], processes: Processes, resample: BpeDropout | None
+    ) -> Batches:
         return Batches(
             encode_pairs(tokenizer, [*pairs]),
             self.batch_tokens,
             seed=self.seed,
             max_length=self.model_config(len(tokenizer)).max_length,
             over_long="leave out",
+            resample=resample,
             rank=processes.rank,
             ranks=processes.count,
         )
-
-    def validation_batches(self, tokenizer: Tokenizer, corpus: Corpus, processes: Processes) -> Batches | None:
-        """As `batches`, of the validation text; None where the corpus has none."""
-        pairs = to_pairs(corpus.validation)
-        return self.batches(tokenizer, pairs, processes) if pairs else None
 
     def changed(self, changes: Iterable[str]) -> "Recipe":
         """The same recipe with other values.
