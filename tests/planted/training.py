@@ -4,6 +4,34 @@ from planted import Fault
 
 FAULTS = (
     Fault(
+        "each stage begins where the one before began",
+        "training/run",
+        "resume=resume or number > 0",
+        "resume=resume",
+        "training/test_training_recipe.py::test_stages_are_the_same_as_one_training_resumed_with_other_values",
+    ),
+    Fault(
+        "every stage by the recipe's own values",
+        "training/run",
+        "            stage.training_config(),",
+        "            recipe.training_config(),",
+        "training/test_training_recipe.py::test_stages_are_the_same_as_one_training_resumed_with_other_values",
+    ),
+    Fault(
+        "an interruption goes on with the next stage",
+        "training/run",
+        'if outcome.reason == "interrupted":',
+        "if False:",
+        "training/test_training_recipe.py::test_stages_are_the_same_as_one_training_resumed_with_other_values",
+    ),
+    Fault(
+        "a pause without a checkpoint",
+        "training/trainer",
+        "step in (config.steps, pause)",
+        "step == config.steps",
+        "training/test_training_resume.py::test_a_pause_keeps_the_schedule_and_the_rest_is_bit_for_bit",
+    ),
+    Fault(
         "fast ignored on a CPU",
         "training/update",
         "enabled=fast)",

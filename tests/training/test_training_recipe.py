@@ -1,11 +1,13 @@
 """A recipe decides everything, refuses what it does not know, and is carried out in a folder."""
 
 import json
+import signal
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from training_run import everything, raise_at
 
 from blockbyblock.data import Tokenizer, encode_pairs, number_names, to_pairs
 from blockbyblock.training import Outcome, Processes, Trainer, carry_out, open_run, read_recipe, read_run
@@ -82,6 +84,9 @@ def test_everything_in_a_file_arrives(tmp_path):
         ('title = "T"\n[corpus]\nname = "multi30k"\n[model]\nd_model = 10', "d_model=10 is not divisible by heads=8"),
         ('title = "T"\n[corpus]\nname = "multi30k"\n[training]\nsteps = 0', "steps=0 must be a whole number above"),
         ('title = "T"\n[corpus]\nname = "multi30k"\n[training]\neps = "x"', "a value has the wrong kind"),
+        ('title = "T"\nstages = "x"\n[corpus]\nname = "multi30k"', "stages must be sections, .*, and not 'x'"),
+        ('title = "T"\nstages = [3]\n[corpus]\nname = "multi30k"', r"stages must be sections, .*, and not \[3\]"),
+        ('title = "T"\nstages = 3\n[corpus]\nname = "multi30k"', "stages must be sections, .*, and not 3"),
         ('title = "T"\nbpe_dropout = 1.5\n[corpus]\nname = "multi30k"', "bpe_dropout=1.5 is not a probability"),
     ],
 )
@@ -89,6 +94,77 @@ def test_what_is_no_recipe_is_refused_with_the_name_of_the_file(tmp_path, text, 
     (tmp_path / "mine.toml").write_text(text, encoding="utf-8")
     with pytest.raises(ValueError, match=rf"mine\.toml: .*{message}"):
         read_recipe(tmp_path / "mine.toml")
+
+
+@pytest.mark.parametrize(
+    "stages, message",
+    [
+        ([{"until": 2, "set": [], "for": 3}], "stage 1 has no for; it knows set, until"),
+        ([{"set": ["bpe_dropout=0.1"]}], "until=0 must be a whole number above zero"),
+        ([{"until": 2, "set": []}, {"until": 2, "set": []}], "stage 2 ends at update 2, but the one before it at 2"),
+        ([{"until": 2}], "stage 1 needs a list of changes, .* not None"),
+        ([{"until": 2, "set": "bpe_dropout=0.1"}], "stage 1 needs a list of changes, .* not 'bpe_dropout=0.1'"),
+        ([{"until": 2, "set": [3]}], r"stage 1 needs a list of changes, .* not \[3\]"),
+        ([{"until": 2, "set": ["training.stps=3"]}], "training has no stps"),
+        ([{"until": 2, "set": ["seed=9", "model.heads=4"]}], "stage 1 cannot change seed, model: a training keeps"),
+    ],
+)
+def test_stages_that_make_no_sense_are_refused(stages, message):
+    with pytest.raises(ValueError, match=message):
+        from_values({**TINY, "stages": stages})
+
+
+STAGES = [
+    {"until": 2, "set": ["training.schedule=cosine", "training.steps=2"]},
+    {"until": 5, "set": ["bpe_dropout=0.5", "training.peak=2e-3"]},
+]
+
+
+def test_stages_are_the_same_as_one_training_resumed_with_other_values(tmp_path, monkeypatch):
+    recipe = from_values({**TINY, "stages": STAGES}).changed(["training.steps=8"])
+    corpus, said = recipe.load_corpus(), []
+    whole = carry_out(recipe, corpus, tmp_path / "whole", processes=ALONE, progress=False, report=said.append)
+    assert (whole.reason, whole.step) == ("finished", 8)
+    assert said[-2:] == [
+        "up to update 2: training.schedule=cosine, training.steps=2",
+        "up to update 5: bpe_dropout=0.5, training.peak=2e-3",
+    ]
+    assert read_run(tmp_path / "whole").recipe == recipe
+    # By hand: three recipes, one after the other.
+    plain = recipe.changed(["stages=[]"])
+    for changes, until in ((STAGES[0]["set"], 2), (STAGES[1]["set"], 5), ([], None)):
+        stage = plain.changed(changes)
+        tokenizer = stage.tokenizer(corpus)
+        trainer = Trainer(
+            stage.new_model(len(tokenizer)),
+            stage.batches(tokenizer, corpus.train, ALONE),
+            stage.training_config(),
+            tmp_path / "by hand",
+            validation=stage.validation_batches(tokenizer, corpus, ALONE),
+            processes=ALONE,
+            progress=False,
+        )
+        trainer.train(resume=True, until=until)
+    # Interrupted in each of its stages.
+    for updates, step in ((1, 1), (2, 3), (4, 7)):
+        with monkeypatch.context() as patch:
+            raise_at(patch, updates, lambda: signal.raise_signal(signal.SIGTERM))
+            outcome = carry_out(recipe, corpus, tmp_path / "stopped", resume=True, processes=ALONE, progress=False)
+        assert (outcome.reason, outcome.step) == ("interrupted", step)
+    carry_out(recipe, corpus, tmp_path / "stopped", resume=True, processes=ALONE, progress=False)
+    last = [everything(tmp_path / name / "step_00000008.safetensors") for name in ("whole", "by hand", "stopped")]
+    assert last[0] == last[1] == last[2]
+    averaged = [(tmp_path / name / "averaged.safetensors").read_bytes() for name in ("whole", "by hand", "stopped")]
+    assert averaged[0] == averaged[1] == averaged[2]
+
+
+def test_no_stage_goes_beyond_the_steps_asked_for(tmp_path):
+    recipe = from_values({**TINY, "stages": STAGES, "training": {**TINY["training"], "steps": 8}})
+    short = recipe.changed(["training.steps=1"])
+    assert [until for _, until in short.plan()] == [1, 1, 1]
+    outcome = carry_out(short, short.load_corpus(), tmp_path, processes=ALONE, progress=False)
+    assert (outcome.reason, outcome.step) == ("finished", 1)
+    assert open_run(tmp_path).translate(["seventeen"])
 
 
 def test_single_values_can_be_changed(recipe):

@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 import torch
 import training_run
-from training_run import everything, make_trainer
+from training_run import everything, make_trainer, raise_at
 
 from blockbyblock.training import read_log
-from blockbyblock.training.trainer import Updater
 
 LAST = "step_00000012.safetensors"
 
@@ -28,19 +27,6 @@ def uninterrupted(tmp_path_factory):
 
 def without_times(record):
     return {name: value for name, value in record.items() if name not in ("seconds", "tokens_per_second")}
-
-
-def raise_at(monkeypatch, step, action):
-    """Do something in the middle of a step."""
-    update, calls = Updater.update, []
-
-    def watched(self, *arguments):
-        calls.append(arguments)
-        if len(calls) == step:
-            action()
-        return update(self, *arguments)
-
-    monkeypatch.setattr(Updater, "update", watched)
 
 
 @pytest.mark.parametrize("step", [1, 3, 4, 7, 11])
@@ -60,6 +46,26 @@ def test_a_signal_saves_after_the_step_and_the_rest_is_bit_for_bit(uninterrupted
     assert (tmp_path / averaged).read_bytes() == (uninterrupted / averaged).read_bytes()
     names = [{path.name for path in folder.iterdir()} for folder in (tmp_path, uninterrupted)]
     assert names[0] == names[1]  # the interruption left nothing behind
+
+
+@pytest.mark.parametrize("until", [3, 4, 8, 12])
+def test_a_pause_keeps_the_schedule_and_the_rest_is_bit_for_bit(tmp_path, until):
+    changes = {"schedule": "cosine", "validation": True}
+    make_trainer(tmp_path / "whole", **changes).train()
+    outcome = make_trainer(tmp_path / "paused", **changes).train(until=until)
+    paused = tmp_path / "paused" / f"step_{until:08}.safetensors"
+    assert (outcome.reason, outcome.step, outcome.averaged, paused.exists()) == ("paused", until, None, True)
+    again = make_trainer(tmp_path / "paused", **changes).train(resume=True, until=until)  # it is there already
+    assert (again.reason, again.step) == ("paused", until)
+    outcome = make_trainer(tmp_path / "paused", **changes).train(resume=True)
+    assert (outcome.reason, outcome.step) == ("finished", 12)
+    assert outcome.averaged.exists()
+    assert everything(tmp_path / "paused" / LAST) == everything(tmp_path / "whole" / LAST)
+
+
+def test_a_signal_in_the_last_step_before_a_pause_is_an_interruption(tmp_path, monkeypatch):
+    raise_at(monkeypatch, 4, lambda: signal.raise_signal(signal.SIGTERM))
+    assert make_trainer(tmp_path).train(until=4).reason == "interrupted"
 
 
 def test_a_run_goes_on_through_epochs_and_accumulated_batches(tmp_path, monkeypatch):

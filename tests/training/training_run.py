@@ -10,6 +10,7 @@ import torch
 from blockbyblock import Transformer, TransformerConfig
 from blockbyblock.data import Batches, EncodedPair
 from blockbyblock.training import Outcome, Processes, Trainer, TrainingConfig
+from blockbyblock.training.update import Updater
 from blockbyblock.weights import read_tensors
 
 VOCAB = 23
@@ -49,6 +50,19 @@ def everything(path: Path) -> dict[str, object]:
     tensors, values = read_tensors(path)
     del values["state"]["seconds"]
     return {name: tensor.tolist() for name, tensor in tensors.items()} | values
+
+
+def raise_at(monkeypatch, step, action):
+    """Do something in the middle of a step."""
+    update, calls = Updater.update, []
+
+    def watched(self, *arguments):
+        calls.append(arguments)
+        if len(calls) == step:
+            action()
+        return update(self, *arguments)
+
+    monkeypatch.setattr(Updater, "update", watched)
 
 
 def main(folder: str, changes: str = "{}") -> Outcome:

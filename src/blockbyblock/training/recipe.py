@@ -15,12 +15,16 @@ d_model = 128
 
 [training]              # TrainingConfig
 steps = 1300
+
+[[stages]]              # optional: what holds instead up to an update
+until = 200
+set = ["bpe_dropout=0.1"]
 ```
 """
 
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
 from inspect import signature
 from os import PathLike
 from pathlib import Path
@@ -52,6 +56,7 @@ CORPORA: Mapping[str, Callable[..., Corpus]] = {
     "tatoeba": tatoeba,
     "parallel-text": parallel_text,
 }
+FIXED = ("corpus", "vocab_size", "batch_tokens", "seed", "model")  # what a training keeps from beginning to end
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +72,9 @@ class Recipe:
         corpus: "name", one of `CORPORA`, and arguments of that function; a range of numbers as [start, stop].
         model: fields of `TransformerConfig`.
         training: fields of `TrainingConfig`.
+        stages: one after the other, each with "until", the update at which it ends, and "set", what holds until then
+            instead, written as for `changed`: bpe_dropout and values of training. After the last one the recipe itself
+            holds.
 
     Raises:
         ValueError: a value is out of range, unknown, or decided elsewhere.
@@ -80,6 +88,7 @@ class Recipe:
     seed: int = 0
     model: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
+    stages: Sequence[Mapping[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         if not isinstance(self.seed, int) or isinstance(self.seed, bool) or self.seed < 0:
@@ -93,6 +102,7 @@ class Recipe:
         _check_keys("training", self.training, {item.name for item in fields(TrainingConfig)} - {"seed"})
         self.model_config(self.vocab_size)
         self.training_config()
+        self._check_stages()
 
     def load_corpus(self, folder: str | PathLike[str] | None = None) -> Corpus:
         """The parallel text.
@@ -161,6 +171,27 @@ class Recipe:
             ranks=processes.count,
         )
 
+    def plan(self) -> list[tuple["Recipe", int]]:
+        """What holds up to which update: each stage, then the recipe itself. None goes beyond its `training.steps`."""
+        plain = replace(self, stages=[])
+        whole = plain.training_config().steps
+        stages = [(plain.changed(stage["set"]), stage["until"]) for stage in self.stages]
+        return [(stage, min(until, stage.training_config().steps, whole)) for stage, until in (*stages, (plain, whole))]
+
+    def _check_stages(self) -> None:
+        last = 0
+        for number, stage in enumerate(self.stages, start=1):
+            _check_keys(f"stage {number}", stage, {"until", "set"})
+            until, changes = stage.get("until", 0), stage.get("set")
+            check_positive(until=until)
+            if until <= last:
+                raise ValueError(f"stage {number} ends at update {until}, but the one before it at {last}")
+            if not isinstance(changes, (list, tuple)) or not all(isinstance(change, str) for change in changes):
+                raise ValueError(f'stage {number} needs a list of changes, set = ["bpe_dropout=0.1"], not {changes!r}')
+            other, last = replace(self, stages=[]).changed(changes), until
+            if fixed := [name for name in FIXED if getattr(other, name) != getattr(self, name)]:
+                raise ValueError(f"stage {number} cannot change {', '.join(fixed)}: a training keeps it to its end")
+
     def changed(self, changes: Iterable[str]) -> "Recipe":
         """The same recipe with other values.
 
@@ -206,6 +237,9 @@ def from_values(values: Mapping[str, Any]) -> Recipe:
     for name in ("title", "corpus"):
         if name not in values:
             raise ValueError(f"a recipe needs {name!r}")
+    stages = values.get("stages", [])
+    if not isinstance(stages, (list, tuple)) or not all(isinstance(stage, Mapping) for stage in stages):
+        raise ValueError(f"stages must be sections, [[stages]], and not {stages!r}")
     for name in ("corpus", "model", "training"):
         if not isinstance(values.get(name, {}), Mapping):
             raise ValueError(f"{name} must be a section, [{name}], and not {values[name]!r}")

@@ -14,7 +14,7 @@ from blockbyblock.data import Batches, Corpus, Tokenizer
 from blockbyblock.files import write_atomically
 from blockbyblock.training.checkpoint import CheckpointFolder
 from blockbyblock.training.processes import Processes, processor_name
-from blockbyblock.training.recipe import Recipe, from_values
+from blockbyblock.training.recipe import FIXED, Recipe, from_values
 from blockbyblock.training.trainer import AVERAGED, Outcome, Trainer
 from blockbyblock.transformer import Transformer, parameter_count
 from blockbyblock.translator import Translator
@@ -56,7 +56,7 @@ def carry_out(
         corpus: from `recipe.load_corpus`.
         folder: made if it is not there.
         resume: go on from the newest checkpoint in the folder; from the beginning if there is none. What is new in
-            `recipe.training` holds from there on; the rest must be as it was.
+            `training`, `stages` and `bpe_dropout` of the recipe holds from there on; the rest must be as it was.
         processes: who takes part, from `join_processes`.
         progress: whether to show a progress bar.
         report: called by the leading process with a few lines about text, batches and model, before training begins.
@@ -65,31 +65,38 @@ def carry_out(
         ValueError: the folder was begun with another recipe, or another text.
         FileExistsError, CheckpointError, FloatingPointError, OSError: as `Trainer.train` says.
     """
-    folder = Path(folder)
     processes = Processes() if processes is None else processes
-    begun = CheckpointFolder(folder).newest() is not None
-    tokenizer = Tokenizer.load(folder / TOKENIZER) if begun else recipe.tokenizer(corpus)
-    batches = recipe.batches(tokenizer, corpus.train, processes)
-    trainer = Trainer(
-        recipe.new_model(len(tokenizer)),
-        batches,
-        recipe.training_config(),
-        folder,
-        validation=recipe.validation_batches(tokenizer, corpus, processes),
-        processes=processes,
-        progress=progress,
-    )
-    run = Run(recipe, _describe(corpus), _machine(processes))
-    if begun:
-        _require_same(folder, read_run(folder), run)
-    if processes.leads and (resume or not begun):
-        if not begun:  # else it was read from there, and another process may be reading it now
-            tokenizer.save(folder / TOKENIZER)
-        write_atomically(folder / RUN, json.dumps(asdict(run), indent=2).encode())
-    if processes.leads and report is not None:
-        for text in (*corpus.reports, corpus, _summary(batches, trainer, len(tokenizer))):
-            report(str(text))
-    return trainer.train(resume=resume)
+    checkpoints = CheckpointFolder(Path(folder))
+    begun = checkpoints.newest() is not None
+    tokenizer = Tokenizer.load(checkpoints.path / TOKENIZER) if begun else recipe.tokenizer(corpus)
+    validation = recipe.validation_batches(tokenizer, corpus, processes)
+    *stages, (last, _) = recipe.plan()
+    for number, (stage, until) in enumerate([*stages, (last, None)]):
+        batches = stage.batches(tokenizer, corpus.train, processes)
+        trainer = Trainer(
+            stage.new_model(len(tokenizer)),
+            batches,
+            stage.training_config(),
+            checkpoints.path,
+            validation=validation,
+            processes=processes,
+            progress=progress,
+        )
+        if number == 0:
+            run = Run(recipe, _describe(corpus), _machine(processes))
+            if begun:
+                _require_same(checkpoints.path, read_run(checkpoints.path), run)
+            if processes.leads and (resume or not begun):
+                if not begun:  # else it was read from there, and another process may be reading it now
+                    tokenizer.save(checkpoints.path / TOKENIZER)
+                write_atomically(checkpoints.path / RUN, json.dumps(asdict(run), indent=2).encode())
+            if processes.leads and report is not None:
+                for text in (*corpus.reports, corpus, _summary(batches, trainer, len(tokenizer)), *_stages(recipe)):
+                    report(str(text))
+        outcome = trainer.train(resume=resume or number > 0, until=until)
+        if outcome.reason == "interrupted":
+            break
+    return outcome
 
 
 def read_run(folder: str | PathLike[str]) -> Run:
@@ -156,6 +163,10 @@ def _summary(batches: Batches, trainer: Trainer, vocab: int) -> str:
     )
 
 
+def _stages(recipe: Recipe) -> list[str]:
+    return [f"up to update {stage['until']:,}: {', '.join(stage['set'])}" for stage in recipe.stages]
+
+
 def _describe(corpus: Corpus) -> dict[str, Any]:
     return {
         "name": corpus.name,
@@ -178,7 +189,7 @@ def _machine(processes: Processes) -> dict[str, Any]:
 
 
 def _require_same(folder: Path, begun: Run, run: Run) -> None:
-    """Refuse to go on with anything that would have led elsewhere; `training` alone may change."""
+    """Refuse to go on with another model, or with text in another order."""
     before, now = (
         {**asdict(each.recipe), "text": {key: each.corpus[key] for key in ("sha256", "sentences")}}
         for each in (begun, run)
@@ -186,7 +197,7 @@ def _require_same(folder: Path, begun: Run, run: Run) -> None:
     differences = [
         f"{name}={before[name]!r} in the folder and {now[name]!r} now"
         for name in before
-        if name not in ("title", "training") and before[name] != now[name]
+        if name in (*FIXED, "text") and before[name] != now[name]
     ]
     if differences:
         raise ValueError(f"{folder} was begun with another recipe or text: {'; '.join(differences)}")

@@ -37,14 +37,15 @@ class Outcome:
     """How a call of `Trainer.train` ended.
 
     Attributes:
-        reason: all steps made; no better validation loss for `patience` checkpoints; or Ctrl-C or SIGTERM.
+        reason: all steps made; no better validation loss for `patience` checkpoints; `until` reached; or Ctrl-C or
+            SIGTERM.
         step: updates made, in all.
         best_loss: the least validation loss, in nats per token; None without validation.
         best: the checkpoint with that loss.
-        averaged: the file with the averaged weights; None after an interruption.
+        averaged: the file with the averaged weights; None where training is to go on.
     """
 
-    reason: Literal["finished", "stopped early", "interrupted"]
+    reason: Literal["finished", "stopped early", "paused", "interrupted"]
     step: int
     best_loss: float | None
     best: Path | None
@@ -97,14 +98,15 @@ class Trainer:
         self._updater = Updater(model, config, self.processes)
         self._state = TrainingState(BatchState(batches.seed, 0, 0), len(batches), self.processes.count)
 
-    def train(self, *, resume: bool = False) -> Outcome:
+    def train(self, *, resume: bool = False, until: int | None = None) -> Outcome:
         """Train to the end, or to an interruption, which saves a checkpoint after the step that is being made.
 
         At the end the model holds the mean of the weights of the last `config.average` checkpoints. After an
-        interruption it holds the weights of its last step. It is left in evaluation mode.
+        interruption or a pause it holds the weights of its last step. It is left in evaluation mode.
 
         Args:
             resume: go on from the newest checkpoint in the folder; from the beginning if there is none.
+            until: pause after this update, with a checkpoint. The schedule remains that of `config.steps`.
 
         Raises:
             FileExistsError: there are checkpoints, and `resume` is not asked for.
@@ -116,11 +118,12 @@ class Trainer:
         if self.processes.leads and not self._is_over():  # of an earlier end, from which this run goes on
             (self.folder.path / AVERAGED).unlink(missing_ok=True)
         config, stream = self.config, self.batches.stream(self._state.batches)
+        pause = config.steps if until is None else until
         log = TrainingLog(self.folder.path / LOG, self._state.step) if self.processes.leads else None
         with stop_on_signals(insist=self.processes.count == 1) as stop, self._bar() as bar:
             self.model.train()
             tally, resumed, interrupted = Tally(), time.perf_counter() - self._state.seconds, False
-            while not (interrupted or self._is_over()):
+            while not (interrupted or self._is_over() or self._state.step >= pause):
                 batches, orders = zip(*(next(stream) for _ in range(config.accumulate)), strict=True)
                 step = self._state.step + 1
                 tally.add(self._updater.update(batches, config.learning_rate(step, self.model.config.d_model)))
@@ -129,7 +132,7 @@ class Trainer:
                 bar.update()
                 # Several processes must stop after the same step, though a signal may reach only one of them.
                 interrupted = bool(self.processes.sum(stop.requested)[0])
-                regular = step % config.checkpoint_every == 0 or step == config.steps
+                regular = step % config.checkpoint_every == 0 or step in (config.steps, pause)
                 if regular or interrupted or step % config.log_every == 0:
                     self._report(tally, log, bar)
                     if regular:
@@ -138,7 +141,10 @@ class Trainer:
                         self._save(interrupted=not regular)
                     tally = Tally()
         self.model.eval()
-        return self._finish() if self._is_over() else self._outcome("interrupted", None)
+        self.processes.sum(0)  # nobody goes on before process 0 has written
+        if until is None and self._is_over():
+            return self._finish()
+        return self._outcome("interrupted" if interrupted else "paused", None)
 
     def _begin(self, resume: bool) -> None:
         """Take up the newest checkpoint, or start afresh."""
@@ -198,7 +204,6 @@ class Trainer:
 
     def _finish(self) -> Outcome:
         """Average the last checkpoints, in each process, and write the result."""
-        self.processes.sum(0)  # nobody reads before process 0 has written
         average_checkpoints(self.folder.regular()[-self.config.average :], self.model)
         path = self.folder.path / AVERAGED
         if self.processes.leads:
@@ -206,6 +211,8 @@ class Trainer:
         self.processes.sum(0)
         return self._outcome("finished" if self._state.step >= self.config.steps else "stopped early", path)
 
-    def _outcome(self, reason: Literal["finished", "stopped early", "interrupted"], averaged: Path | None) -> Outcome:
+    def _outcome(
+        self, reason: Literal["finished", "stopped early", "paused", "interrupted"], averaged: Path | None
+    ) -> Outcome:
         best = None if self._state.best_step is None else self.folder.file(self._state.best_step)
         return Outcome(reason, self._state.step, self._state.best_loss, best, averaged)
