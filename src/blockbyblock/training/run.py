@@ -84,12 +84,7 @@ def carry_out(
         )
         if number == 0:
             run = Run(recipe, _describe(corpus), _machine(processes))
-            if begun:
-                _require_same(checkpoints.path, read_run(checkpoints.path), run)
-            if processes.leads and (resume or not begun):
-                if not begun:  # else it was read from there, and another process may be reading it now
-                    tokenizer.save(checkpoints.path / TOKENIZER)
-                write_atomically(checkpoints.path / RUN, json.dumps(asdict(run), indent=2).encode())
+            _prepare(checkpoints.path, run, tokenizer, begun=begun, writes=processes.leads and (resume or not begun))
             if processes.leads and report is not None:
                 for text in (*corpus.reports, corpus, _summary(batches, trainer, len(tokenizer)), *_stages(recipe)):
                     report(str(text))
@@ -97,6 +92,16 @@ def carry_out(
         if outcome.reason == "interrupted":
             break
     return outcome
+
+
+def _prepare(folder: Path, run: Run, tokenizer: Tokenizer, *, begun: bool, writes: bool) -> None:
+    """See that the folder is of this run, and write what a translator needs besides weights."""
+    if begun:
+        _require_same(folder, read_run(folder), run)
+    if writes:
+        if not begun:  # else it was read from there, and another process may be reading it now
+            tokenizer.save(folder / TOKENIZER)
+        write_atomically(folder / RUN, json.dumps(asdict(run), indent=2).encode())
 
 
 def read_run(folder: str | PathLike[str]) -> Run:
