@@ -203,8 +203,8 @@ FAULTS = (
     Fault(
         "a change of seed accepted on resuming",
         "training/run",
-        'if name not in ("title", "training")',
-        'if name not in ("title", "training", "seed")',
+        'if name in (*FIXED, "text") and',
+        'if name in {*FIXED, "text"} - {"seed"} and',
         "training/test_training_recipe.py::test_a_training_goes_on_with_new_choices_of_training_and_with_nothing_else",
     ),
     Fault(
@@ -224,8 +224,8 @@ FAULTS = (
     Fault(
         "every process writes",
         "training/run",
-        "if processes.leads and (resume or not begun):",
-        "if resume or not begun:",
+        "writes=processes.leads and (resume or not begun)",
+        "writes=resume or not begun",
         "training/test_training_recipe.py::test_only_the_leading_process_writes_and_speaks",
     ),
     Fault(

@@ -138,6 +138,7 @@ class SignalsOf:
 def fail_with(updater: Updater, report: Path) -> None:
     """An error, whose traceback leads to what exchanges the gradients."""
     weakref.finalize(updater._distributed, lambda: report.write_text(str(torch.distributed.is_initialized())))
+    updater.itself = updater  # a cycle, as the frames of an error make them: only the collector can free it
     raise RuntimeError("planned")
 
 
