@@ -106,7 +106,8 @@ def test_what_is_no_recipe_is_refused_with_the_name_of_the_file(tmp_path, text, 
         ([{"until": 2, "set": "bpe_dropout=0.1"}], "stage 1 needs a list of changes, .* not 'bpe_dropout=0.1'"),
         ([{"until": 2, "set": [3]}], r"stage 1 needs a list of changes, .* not \[3\]"),
         ([{"until": 2, "set": ["training.stps=3"]}], "training has no stps"),
-        ([{"until": 2, "set": ["seed=9", "model.heads=4"]}], "stage 1 cannot change seed, model: a training keeps"),
+        ([{"until": 2, "set": ["seed=9", "model.heads=4"]}], "stage 1 cannot change model, seed: a training keeps"),
+        ([{"until": 2, "set": ["stages=[{until=1,set=[]}]"]}], "stage 1 cannot change stages: a training keeps"),
     ],
 )
 def test_stages_that_make_no_sense_are_refused(stages, message):

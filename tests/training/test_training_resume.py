@@ -63,6 +63,12 @@ def test_a_pause_keeps_the_schedule_and_the_rest_is_bit_for_bit(tmp_path, until)
     assert everything(tmp_path / "paused" / LAST) == everything(tmp_path / "whole" / LAST)
 
 
+@pytest.mark.parametrize("until", [0, 13])
+def test_a_pause_outside_the_training_is_refused(tmp_path, until):
+    with pytest.raises(ValueError, match=f"until={until} is not one of the updates, 1 to 12"):
+        make_trainer(tmp_path).train(until=until)
+
+
 def test_a_signal_in_the_last_step_before_a_pause_is_an_interruption(tmp_path, monkeypatch):
     raise_at(monkeypatch, 4, lambda: signal.raise_signal(signal.SIGTERM))
     assert make_trainer(tmp_path).train(until=4).reason == "interrupted"

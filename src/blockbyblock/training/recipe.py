@@ -56,7 +56,7 @@ CORPORA: Mapping[str, Callable[..., Corpus]] = {
     "tatoeba": tatoeba,
     "parallel-text": parallel_text,
 }
-FIXED = ("corpus", "vocab_size", "batch_tokens", "seed", "model")  # what a training keeps from beginning to end
+CHANGING = {"bpe_dropout", "training"}  # all that may be different in another part of one training
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +102,8 @@ class Recipe:
         _check_keys("training", self.training, {item.name for item in fields(TrainingConfig)} - {"seed"})
         self.model_config(self.vocab_size)
         self.training_config()
-        self._check_stages()
+        if self.stages:
+            self._check_stages()
 
     def load_corpus(self, folder: str | PathLike[str] | None = None) -> Corpus:
         """The parallel text.
@@ -188,9 +189,12 @@ class Recipe:
                 raise ValueError(f"stage {number} ends at update {until}, but the one before it at {last}")
             if not isinstance(changes, (list, tuple)) or not all(isinstance(change, str) for change in changes):
                 raise ValueError(f'stage {number} needs a list of changes, set = ["bpe_dropout=0.1"], not {changes!r}')
-            other, last = replace(self, stages=[]).changed(changes), until
-            if fixed := [name for name in FIXED if getattr(other, name) != getattr(self, name)]:
-                raise ValueError(f"stage {number} cannot change {', '.join(fixed)}: a training keeps it to its end")
+            last = until
+        *plan, (plain, _) = self.plan()
+        kept = {item.name for item in fields(self)} - CHANGING
+        for number, (other, _) in enumerate(plan, start=1):
+            if changed := sorted(name for name in kept if getattr(other, name) != getattr(plain, name)):
+                raise ValueError(f"stage {number} cannot change {', '.join(changed)}: a training keeps it to its end")
 
     def changed(self, changes: Iterable[str]) -> "Recipe":
         """The same recipe with other values.

@@ -14,7 +14,7 @@ from blockbyblock.data import Batches, Corpus, Tokenizer
 from blockbyblock.files import write_atomically
 from blockbyblock.training.checkpoint import CheckpointFolder
 from blockbyblock.training.processes import Processes, processor_name
-from blockbyblock.training.recipe import FIXED, Recipe, from_values
+from blockbyblock.training.recipe import CHANGING, Recipe, from_values
 from blockbyblock.training.trainer import AVERAGED, Outcome, Trainer
 from blockbyblock.transformer import Transformer, parameter_count
 from blockbyblock.translator import Translator
@@ -202,7 +202,7 @@ def _require_same(folder: Path, begun: Run, run: Run) -> None:
     differences = [
         f"{name}={before[name]!r} in the folder and {now[name]!r} now"
         for name in before
-        if name in (*FIXED, "text") and before[name] != now[name]
+        if name not in {"title", "stages", *CHANGING} and before[name] != now[name]
     ]
     if differences:
         raise ValueError(f"{folder} was begun with another recipe or text: {'; '.join(differences)}")

@@ -30,6 +30,7 @@ from blockbyblock.weights import model_weights, write_tensors
 
 LOG = "log.jsonl"
 AVERAGED = "averaged.safetensors"
+Reason = Literal["finished", "stopped early", "paused", "interrupted"]
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Outcome:
         averaged: the file with the averaged weights; None where training is to go on.
     """
 
-    reason: Literal["finished", "stopped early", "paused", "interrupted"]
+    reason: Reason
     step: int
     best_loss: float | None
     best: Path | None
@@ -109,16 +110,19 @@ class Trainer:
             until: pause after this update, with a checkpoint. The schedule remains that of `config.steps`.
 
         Raises:
+            ValueError: `until` is not one of the updates.
             FileExistsError: there are checkpoints, and `resume` is not asked for.
             CheckpointError: the newest checkpoint cannot be used; its name is in the message.
             FloatingPointError: the loss is no longer a number; earlier checkpoints are kept.
             OSError: a file cannot be written, as on a full disk; earlier checkpoints are kept.
         """
+        pause = self.config.steps if until is None else until
+        if not 1 <= pause <= self.config.steps:
+            raise ValueError(f"until={until} is not one of the updates, 1 to {self.config.steps}")
         self._begin(resume)
         if self.processes.leads and not self._is_over():  # of an earlier end, from which this run goes on
             (self.folder.path / AVERAGED).unlink(missing_ok=True)
         config, stream = self.config, self.batches.stream(self._state.batches)
-        pause = config.steps if until is None else until
         log = TrainingLog(self.folder.path / LOG, self._state.step) if self.processes.leads else None
         with stop_on_signals(insist=self.processes.count == 1) as stop, self._bar() as bar:
             self.model.train()
@@ -211,8 +215,6 @@ class Trainer:
         self.processes.sum(0)
         return self._outcome("finished" if self._state.step >= self.config.steps else "stopped early", path)
 
-    def _outcome(
-        self, reason: Literal["finished", "stopped early", "paused", "interrupted"], averaged: Path | None
-    ) -> Outcome:
+    def _outcome(self, reason: Reason, averaged: Path | None) -> Outcome:
         best = None if self._state.best_step is None else self.folder.file(self._state.best_step)
         return Outcome(reason, self._state.step, self._state.best_loss, best, averaged)
