@@ -14,14 +14,14 @@ from blockbyblock.data.tokenizer import Tokenizer
 
 
 class BpeDropout:
-    """Cuts encoded text anew, with some merges passed over.
+    """BPE-dropout: cuts encoded text anew, with some merges passed over (Provilkov et al., 2020).
 
-    (The `tokenizers` library has this too, but takes its random numbers from where no seed reaches.)
+    The `tokenizers` library has this too, but takes its random numbers from where no seed reaches.
 
     Args:
         tokenizer: whose merges.
         probability: with which a merge that could be made next is passed over, each time anew. 0 cuts as the tokenizer
-            does. The paper takes 0.1.
+            does. Its authors take 0.1.
 
     Raises:
         ValueError: the probability lies outside [0, 1).
