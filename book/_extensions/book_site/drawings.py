@@ -5,12 +5,12 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from blockbyblock import figures
-from blockbyblock.live import TranslatorFigure
+from blockbyblock.live import InsideFigure
 
 from .outputs import page_html
 
 DRAWINGS = ("architecture_map", "attention_figure", "encoder_decoder_figure", "multi_head_figure")
-TRANSLATOR = "translator"
+INSIDE = "inside"
 
 
 def markup(name: str) -> str:
@@ -19,10 +19,11 @@ def markup(name: str) -> str:
     Raises:
         LookupError: there is no figure of that name.
     """
-    if name == TRANSLATOR:
-        return page_html(TranslatorFigure().markup())
+    if name == INSIDE:  # it opens where a word of the source decides which word is written
+        figure = InsideFigure(at="decoder.layers.2.cross_attention", token=1, head=6)
+        return page_html(figure.markup())
     if name not in DRAWINGS:
-        raise LookupError(f"no figure {name!r}; it has {', '.join((*DRAWINGS, TRANSLATOR))}")
+        raise LookupError(f"no figure {name!r}; it has {', '.join((*DRAWINGS, INSIDE))}")
     return page_html(getattr(figures, name)()._repr_mimebundle_()["text/html"])
 
 

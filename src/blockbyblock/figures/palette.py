@@ -39,6 +39,10 @@ PALETTE: dict[str, Colour] = {
     "surface": Colour("#f4f5f7", "#1f2226"),
     "accent": Colour("#8a5a00", "#ffcf4d"),
     "highlight": Colour("#fff2c8", "#2b2300"),
+    # A scale for signed numbers: below zero, zero, above. The same in both themes, and in grey tones still in order.
+    "low": Colour("#143c96", "#143c96"),
+    "middle": Colour("#a6abb5", "#a6abb5"),
+    "high": Colour("#ffdc5e", "#ffdc5e"),
 }
 
 _NAME_OF_LIGHT = {pair.light.lower(): name for name, pair in PALETTE.items()}

@@ -2,6 +2,7 @@
 
 from blockbyblock.live.attention import AttentionFigure
 from blockbyblock.live.heads import HeadsFigure
+from blockbyblock.live.inside import InsideFigure
 from blockbyblock.live.masks import MasksFigure
 from blockbyblock.live.next_token import NextTokenFigure
 from blockbyblock.live.positions import PositionsFigure
@@ -11,6 +12,7 @@ from blockbyblock.live.translator import TranslatorFigure
 __all__ = [
     "AttentionFigure",
     "HeadsFigure",
+    "InsideFigure",
     "MasksFigure",
     "NextTokenFigure",
     "PositionsFigure",

@@ -91,7 +91,7 @@ function largest(numbers) {
 }
 
 /** The ids of the `count` largest numbers, the largest first. */
-function mostProbable(numbers, count) {
+export function mostProbable(numbers, count) {
   const ids = []
   numbers.forEach((each, id) => {
     if (ids.length === count && each <= numbers[ids.at(-1)]) return

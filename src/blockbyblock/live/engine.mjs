@@ -6,8 +6,9 @@ const ownText = globalThis.document && import.meta.url.startsWith("blob:") ? fet
 /**
  * Start this very module once more as a worker, and let it load the model of a figure.
  *
- * `tell` holds a function for each kind of answer that the worker gives. Returns {load, translate, stop}:
- * `translate(text, kept, typed)` may be called once `tell.ready` has been; only its newest call is answered.
+ * `tell` holds a function for each kind of answer that the worker gives. Returns {load, translate, inside, stop}:
+ * `translate(text, kept, typed)` and `inside(text)` may be called once `tell.ready` has been; only the newest call is
+ * answered.
  */
 export function engine(model, tell) {
   let worker
@@ -24,6 +25,7 @@ export function engine(model, tell) {
   return {
     load: () => load().catch(tell.failed),
     translate: (text, kept, typed) => worker.postMessage({ act: "translate", job: ++job, text, kept, typed }),
+    inside: text => worker.postMessage({ act: "inside", job: ++job, text }),
     stop: () => worker?.terminate(),
   }
 }

@@ -1,7 +1,7 @@
 // Reads a trained model out of a safetensors file: eight bytes with the length of a JSON header, the header, the numbers.
 // Nothing in such a file can run. The package writes it in portable.py.
 
-const NUMBERS = { I8: Int8Array, F32: Float32Array }
+const NUMBERS = { I8: Int8Array, F16: Uint16Array, F32: Float32Array }
 const OWN = "blockbyblock" // where our JSON stands in the header
 
 /**
@@ -11,13 +11,18 @@ const OWN = "blockbyblock" // where our JSON stands in the header
  * scale per row beside it, as `<name>.scale`. Throws an Error that says what is wrong with the file.
  */
 export function readModel(buffer) {
+  const { own, tensors } = readTensors(buffer)
+  if (!own?.config || !own.tokenizer) throw new Error("The file holds no model of this book, or one without a tokenizer.")
+  return { config: own.config, tokenizer: own.tokenizer, about: own.about ?? {}, tensors }
+}
+
+/** Read any safetensors file of this book: `own`, its JSON, null if there is none, and its tensors. */
+export function readTensors(buffer) {
   const { header, start } = readHeader(buffer)
   const { __metadata__: metadata, ...entries } = header
-  const own = JSON.parse(metadata?.[OWN] ?? "null")
-  if (!own?.config || !own.tokenizer) throw new Error("The file holds no model of this book, or one without a tokenizer.")
   const tensors = {}
   for (const [name, entry] of Object.entries(entries)) tensors[name] = readTensor(buffer, start, name, entry)
-  return { config: own.config, tokenizer: own.tokenizer, about: own.about ?? {}, tensors }
+  return { own: JSON.parse(metadata?.[OWN] ?? "null"), tensors }
 }
 
 function readHeader(buffer) {
@@ -31,5 +36,13 @@ function readTensor(buffer, start, name, { dtype, shape, data_offsets: [begin, e
   if (!Kind) throw new Error(`${name} has numbers of the kind ${dtype}; the page reads ${Object.keys(NUMBERS).join(" and ")}.`)
   const size = shape.reduce((product, length) => product * length, Kind.BYTES_PER_ELEMENT)
   if (end - begin !== size || start + end > buffer.byteLength) throw new Error(`${name} is cut short.`)
-  return { shape, numbers: new Kind(buffer.slice(start + begin, start + end)) } // a copy begins where numbers may begin
+  const numbers = new Kind(buffer.slice(start + begin, start + end)) // a copy begins where numbers may begin
+  return { shape, numbers: dtype === "F16" ? Float32Array.from(numbers, half) : numbers }
+}
+
+/** The number that 16 bits stand for; not every browser has a Float16Array. */
+function half(bits) {
+  const [sign, exponent, fraction] = [bits >> 15 ? -1 : 1, (bits >> 10) & 31, bits & 1023]
+  if (exponent === 31) return fraction ? NaN : sign * Infinity
+  return sign * (exponent ? 2 ** (exponent - 15) * (1 + fraction / 1024) : 2 ** -14 * (fraction / 1024))
 }

@@ -5,31 +5,45 @@ const COMPUTED = {
   activation: "relu", positions: "sinusoidal", tying: "three-way", pre_norm: false, final_norm: false, output_bias: false,
 }
 
-/** An encoder-decoder with the weights of a file, as `readModel` returns it. */
+/**
+ * An encoder-decoder with the weights of a file, as `readModel` returns it.
+ *
+ * While `observe` is set, it is told of every result by the name that it has in the package: observe(name, vectors), a
+ * vector for each position. Of an attention, "concat" are the heads' sums side by side and "weights" those of all heads,
+ * one head after the other.
+ */
 export class Transformer {
+  observe = null
+
   /** Throws an Error that names what the model asks for and the page does not compute. */
-  constructor({ config, tensors }) {
+  constructor({ config, tensors, ids }) {
     for (const [name, value] of Object.entries(COMPUTED)) {
       const found = config[name] ?? false
       if (found !== value) throw new Error(`The page computes models with ${name}=${value}; this one has ${name}=${found}.`)
     }
     this.config = config
     const { row, apply } = matrix(tensors, "model.target_embedding.table") // three-way tying: one matrix for all
-    this.table = row
-    this.output = apply
+    const tell = (name, vectors) => {
+      this.observe?.(name, vectors)
+      return vectors
+    }
+    this.table = ids ? id => row(ids.indexOf(id)) : row // a stored translation has some rows only, those of `ids`
+    this.output = vectors => tell("output", apply(vectors))
     const stack = (name, layers, attentions) =>
-      Array.from({ length: layers }, (_, index) => layer(tensors, `model.${name}.layers.${index}`, attentions, config))
+      Array.from({ length: layers }, (_, index) => layer(tensors, `${name}.layers.${index}`, attentions, config, tell))
     this.encoder = stack("encoder", config.encoder_layers, ["self_attention"])
     this.decoder = stack("decoder", config.decoder_layers, ["self_attention", "cross_attention"])
   }
 
-  /** A token's vector times √d_model, plus the sines and cosines of its position. */
-  embed(id, position) {
+  /** Each token's vector times √d_model, plus the sines and cosines of its position. `side`: "source" or "target". */
+  embed(side, ids, positions) {
     const width = this.config.d_model
-    return this.table(id).map((entry, index) => {
-      const angle = position * 10000 ** (-(index - (index % 2)) / width)
-      return entry * Math.sqrt(width) + (index % 2 ? Math.cos(angle) : Math.sin(angle))
+    const embedded = ids.map((id, index) => {
+      const place = sinusoid(positions[index], width)
+      return this.table(id).map((entry, feature) => entry * Math.sqrt(width) + place[feature])
     })
+    this.observe?.(`${side}_positions`, embedded)
+    return embedded
   }
 
   /**
@@ -39,7 +53,7 @@ export class Transformer {
    * weights with which a position looks at all of them: those of the first head, then those of the second, and so on.
    */
   encode(ids) {
-    let x = ids.map((id, position) => this.embed(id, position))
+    let x = this.embed("source", ids, ids.map((_, position) => position))
     const attention = this.encoder.map(layer => {
       const all = layer.self_attention.project(x)
       const { outputs, weights } = layer.self_attention.attend(x, () => all)
@@ -64,7 +78,7 @@ export class Transformer {
    */
   read(memory, prefixes, tokens) {
     const longer = prefixes.map(({ length }) => ({ length: length + 1, layers: [] }))
-    let x = tokens.map((token, index) => this.embed(token, prefixes[index].length))
+    let x = this.embed("target", tokens, prefixes.map(({ length }) => length))
     const weights = this.decoder.map((layer, depth) => {
       const { keys, values } = layer.self_attention.project(x)
       longer.forEach(({ layers }, index) => {
@@ -88,19 +102,39 @@ export class Transformer {
   }
 }
 
-/** The parts of one layer, by the package's names for them. */
-function layer(tensors, name, attentions, { heads, norm_eps: epsilon }) {
-  const parts = { feed_forward: feedForward(tensors, `${name}.feed_forward`) }
-  for (const kind of attentions) parts[kind] = attention(tensors, `${name}.${kind}`, heads)
+/** The vector of a position: a sine in each even feature, a cosine in each odd one. */
+export function sinusoid(position, width) {
+  return Float64Array.from({ length: width }, (_, feature) => {
+    const angle = position * 10000 ** (-(feature - (feature % 2)) / width)
+    return feature % 2 ? Math.cos(angle) : Math.sin(angle)
+  })
+}
+
+/** The parts of one layer, by the package's names for them. What they compute is passed to `tell`. */
+function layer(tensors, name, attentions, { heads, norm_eps: epsilon }, tell) {
+  const parts = { feed_forward: feedForward(tensors, `${name}.feed_forward`, tell) }
+  for (const kind of attentions) parts[kind] = attention(tensors, `${name}.${kind}`, heads, tell)
   for (const kind of [...attentions, "feed_forward"]) {
-    parts[`${kind}_add_norm`] = addNorm(tensors, `${name}.${kind}_add_norm.norm`, epsilon)
+    parts[`${kind}_add_norm`] = addNorm(tensors, `${name}.${kind}_add_norm`, epsilon, tell)
   }
   return parts
 }
 
-/** A linear layer: from each vector x to W x + b. */
-function linear(tensors, name) {
-  return matrix(tensors, name).apply
+/**
+ * A linear layer: from each vector x to W x + b.
+ *
+ * A file that holds a translation in place of the model (trace.py) has what came out at each position, in the order in
+ * which the positions are read.
+ */
+function linear(tensors, name, tell) {
+  const stored = tensors[`model.${name}.outputs`]
+  const apply = stored ? replay(stored) : matrix(tensors, `model.${name}`).apply
+  return vectors => tell(name, apply(vectors))
+}
+
+function replay({ shape: [, width], numbers }) {
+  let next = 0
+  return vectors => vectors.map(() => numbers.subarray(next++ * width, next * width))
 }
 
 /**
@@ -146,15 +180,16 @@ function sumOfProducts(numbers, start, vector) {
 }
 
 /** Multi-head attention, in two steps, so that a decoder may keep what it has projected. */
-function attention(tensors, name, heads) {
+function attention(tensors, name, heads, tell) {
   const [query, key, value, output] = ["query", "key", "value", "output"].map(part =>
-    linear(tensors, `${name}.${part}_projection`),
+    linear(tensors, `${name}.${part}_projection`, tell),
   )
   return {
     project: x => ({ keys: key(x), values: value(x) }),
     attend: (x, seen) => {
       const looked = query(x).map((each, index) => lookAt(each, seen(index), heads))
-      return { outputs: output(looked.map(({ sum }) => sum)), weights: looked.map(({ weights }) => weights) }
+      const weights = tell(`${name}.weights`, looked.map(({ weights }) => weights))
+      return { outputs: output(tell(`${name}.concat`, looked.map(({ sum }) => sum))), weights }
     },
   }
 }
@@ -185,15 +220,15 @@ function lookAt(query, { keys, values }, heads) {
 }
 
 /** max(0, x W1 + b1) W2 + b2 at each position. */
-function feedForward(tensors, name) {
-  const [widen, narrow] = [linear(tensors, `${name}.hidden_projection`), linear(tensors, `${name}.output_projection`)]
+function feedForward(tensors, name, tell) {
+  const [widen, narrow] = ["hidden", "output"].map(part => linear(tensors, `${name}.${part}_projection`, tell))
   return x => narrow(widen(x).map(hidden => hidden.map(entry => Math.max(0, entry))))
 }
 
 /** LayerNorm(x + sublayer(x)) at each position. */
-function addNorm(tensors, name, epsilon) {
-  const [{ numbers: gain }, { numbers: bias }] = [tensor(tensors, `${name}.weight`), tensor(tensors, `${name}.bias`)]
-  return (x, sublayer) =>
+function addNorm(tensors, name, epsilon, tell) {
+  const [gain, bias] = ["weight", "bias"].map(part => tensor(tensors, `model.${name}.norm.${part}`).numbers)
+  const apply = (x, sublayer) =>
     x.map((vector, position) => {
       const sums = vector.map((entry, index) => entry + sublayer[position][index])
       const mean = sums.reduce((total, entry) => total + entry, 0) / sums.length
@@ -201,4 +236,5 @@ function addNorm(tensors, name, epsilon) {
       const deviation = Math.sqrt(variance + epsilon)
       return sums.map((entry, index) => ((entry - mean) / deviation) * gain[index] + bias[index])
     })
+  return (x, sublayer) => tell(name, apply(x, sublayer))
 }

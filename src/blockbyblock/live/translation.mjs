@@ -1,6 +1,7 @@
 // What runs behind the translator, in a worker, so that the page never waits for it: loads a model and translates.
 
 import { beamSearch, greedy, lengthDivisor } from "./decoding.mjs"
+import { computedPassage } from "./passage.mjs"
 import { readModel } from "./safetensors.mjs"
 import { strip, Tokenizer } from "./tokenizer.mjs"
 import { Transformer } from "./transformer.mjs"
@@ -14,6 +15,7 @@ const PENALTY = 0.6
  * - load {address} or {buffer}: "progress" {received} while bytes come in, then "ready".
  * - translate {job, text, kept, typed}: what `Translator.translate` yields, with the job; then "done" {job}. A new
  *   job ends the old one.
+ * - inside {job, text}: "passage" {job, passage}, what `Translator.inside` returns.
  *
  * What fails is answered by "failed" {job, message}.
  */
@@ -35,6 +37,9 @@ export function serve(scope) {
         if (job !== latest) return
       }
       say("done", { job })
+    },
+    async inside({ job, text }) {
+      say("passage", { job, passage: translator.inside(text) })
     },
   }
   scope.onmessage = ({ data }) =>
@@ -77,6 +82,7 @@ function pause() {
 /** A model with its tokenizer, from `readModel`: text in, text and attention out. */
 export class Translator {
   constructor(file) {
+    this.tensors = file.tensors
     this.model = new Transformer(file)
     this.tokenizer = new Tokenizer(file.tokenizer)
   }
@@ -113,6 +119,18 @@ export class Translator {
     for (const [method, { ids, finished }] of Object.entries(best)) {
       yield { kind: "maps", method, maps: this.look(source, memory, ids, finished) }
     }
+  }
+
+  /** A text, its translation by greedy search, and all that is computed on the way; null for nothing but white space. */
+  inside(text) {
+    const source = this.encode(text)
+    if (source.length === 1) return null
+    let found
+    for (found of greedy(this.model, this.model.encode(source)));
+    const written = found.finished ? [...found.ids, this.model.config.end_id] : found.ids
+    const passage = computedPassage(this.model, this.tensors, source, written)
+    const pieces = new Map(passage.ids.map(id => [id, this.tokenizer.pieces([id])[0]]))
+    return { ...passage, text, translation: this.tokenizer.decode(found.ids), pieces }
   }
 
   /**
