@@ -121,7 +121,9 @@ class InsideFigure(LiveFigure):
             step=step,
             token=token,
             head=head,
-            chapters={str(each.number): [each.title, each.file_name] for each in CHAPTERS if each.block or each.number == 13},
+            chapters={
+                str(each.number): [each.title, each.file_name] for each in CHAPTERS if each.block or each.number == 13
+            },
             languages={
                 side: [NAMES.get(code, side), code]
                 for side in ("source", "target")
@@ -218,6 +220,11 @@ class InsideFigure(LiveFigure):
         for read, step in zip(self._trace.read, probabilities, strict=True):
             best = step.topk(3)
             pieces = tokenizer.pieces([read, *best.indices.tolist()])
-            rows.append([pieces[0].strip(), *(f"{piece.strip()} {p:.3f}" for piece, p in zip(pieces[1:], best.values.tolist(), strict=True))])
+            rows.append(
+                [
+                    pieces[0].strip(),
+                    *(f"{piece.strip()} {p:.3f}" for piece, p in zip(pieces[1:], best.values.tolist(), strict=True)),
+                ]
+            )
         head = ("the decoder reads", "most probable next", "second", "third")
         return architecture_map(self._lit).html + "\n" + table("What the model writes, step by step", head, rows)

@@ -143,7 +143,9 @@ class Trace:
             if name == "output":
                 continue
             if isinstance(module, nn.LayerNorm):
-                tensors |= {WEIGHTS + f"{name}.{part}": weights[WEIGHTS + f"{name}.{part}"] for part in ("weight", "bias")}
+                tensors |= {
+                    WEIGHTS + f"{name}.{part}": weights[WEIGHTS + f"{name}.{part}"] for part in ("weight", "bias")
+                }
             elif isinstance(module, nn.Linear):
                 tensors[WEIGHTS + name + OUTPUTS] = found[name].half()
             elif isinstance(module, FeedForward):
@@ -151,7 +153,10 @@ class Trace:
                 chosen = strength.topk(min(STRONGEST, strength.shape[-1])).indices.flatten().unique()
                 units[name] = chosen.tolist()
                 matrix, scales = quantise_rows(module.output_projection.weight.detach())
-                tensors[WEIGHTS + name + COLUMNS], tensors[WEIGHTS + name + COLUMNS + SCALE] = matrix[:, chosen].T, scales
+                tensors[WEIGHTS + name + COLUMNS], tensors[WEIGHTS + name + COLUMNS + SCALE] = (
+                    matrix[:, chosen].T,
+                    scales,
+                )
         values = {
             "config": asdict(self.model.config),
             "text": self.text,
