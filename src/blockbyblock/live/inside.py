@@ -1,4 +1,4 @@
-"""One real translation, every tensor of it: the map of the Transformer, alive, and each block opened with its numbers."""
+"""One real translation, every tensor of it: the map of the Transformer, alive, each block opened with its numbers."""
 
 import re
 from collections.abc import Mapping
@@ -218,13 +218,8 @@ class InsideFigure(LiveFigure):
         probabilities = self.tensors()["output"].softmax(-1)
         rows = []
         for read, step in zip(self._trace.read, probabilities, strict=True):
-            best = step.topk(3)
-            pieces = tokenizer.pieces([read, *best.indices.tolist()])
-            rows.append(
-                [
-                    pieces[0].strip(),
-                    *(f"{piece.strip()} {p:.3f}" for piece, p in zip(pieces[1:], best.values.tolist(), strict=True)),
-                ]
-            )
+            values, ids = step.topk(3)
+            first, *likely = (piece.strip() for piece in tokenizer.pieces([read, *ids.tolist()]))
+            rows.append([first, *(f"{piece} {p:.3f}" for piece, p in zip(likely, values.tolist(), strict=True))])
         head = ("the decoder reads", "most probable next", "second", "third")
         return architecture_map(self._lit).html + "\n" + table("What the model writes, step by step", head, rows)

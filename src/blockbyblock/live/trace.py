@@ -1,4 +1,4 @@
-"""One translation with every tensor that the model computes on the way, and what of it a page needs to compute the rest.
+"""One translation with every tensor that the model computes on the way, and what of it a page needs for the rest.
 
 A page holds neither the model nor these tensors. It gets the outputs of the linear layers of one translation, as
 float16, and the little else that cannot be computed from them: the rows of the embedding table in use, gains and biases
