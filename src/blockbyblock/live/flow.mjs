@@ -14,7 +14,7 @@ const COLUMNS = { encoder: 0, decoder: 178 }
 const GAP = 168 // the memory's way between the two
 const BOX = 80
 const STREAM = { left: 92, width: 64 }
-const ROW = 42
+const ROW = 44
 const IMAGE = 26
 const KEY = "Data flows up. A strip of colour is a token's vector; the chosen token's is bright. ⊕ adds, then normalises."
 const HEAD = 13 // above the rows of a layer, with its number
@@ -92,8 +92,8 @@ export function flow(open, choose, paint) {
           const at = `${stack}.layers.${layer}.${sublayer}`
           const top = floor - ROW
           line(`M${middle} ${floor - 3}H${x + BOX / 2}V${floor - 8}`, stack)
-          plus(top + 31, at)
-          button(at, titleOf(at), [x + 4, top + 1, BOX - 4, 34], nameOf(stack, sublayer))
+          plus(top + 32, at)
+          button(at, titleOf(at), [x + 4, top, BOX - 4, 36], nameOf(stack, sublayer))
           image(stack, `${at}_add_norm`, titleOf(`${at}_add_norm`), top)
           if (sublayer === "cross_attention") crossings.push(top + 18)
           floor -= ROW

@@ -106,7 +106,7 @@ function scores(passage, all) {
     ? [{ name, quiet: true, cells: ["hidden", "−∞", bar(0)] }]
     : [
         { name, vector: key, kind: "key", label: position, cells: ["", "", ""] },
-        { name: h("span", { class: "times" }, "× query"), vector: products, cells: [fixed(score), fixed(score / Math.sqrt(width)), bar(weights[position])] },
+        { name: h("span", { class: "times" }, "× query"), vector: products, cells: [fixed(score, 1), fixed(score / Math.sqrt(width)), bar(weights[position])] },
       ])
   const table = sheet(`Keys${cross ? ", from the encoder," : ""} and their products with the query`, ["token", "key, then products", "sum", `÷ √${width}`, "weight"], lines, scale, productsPainter(paint, rows, large), { chosen: most })
   const masked = stack === "decoder" && !cross ? " What comes later is hidden by the mask." : ""
