@@ -175,10 +175,11 @@ def test_only_the_icon_script_is_dropped() -> None:
     assert assets.without_icon_script(kept + dropped) == kept
 
 
-def test_a_page_that_is_no_notebook_may_hold_the_translator() -> None:
-    found = drawings.markup("translator")
-    assert found.startswith("<bbb-translator ")
+def test_a_page_that_is_no_notebook_may_hold_the_figure_that_looks_inside() -> None:
+    found = drawings.markup("inside")
+    assert found.startswith("<bbb-inside ")
     assert "<table>" in found
+    assert "Die Katze saß auf dem Stuhl." in found
 
 
 def test_drawing_on_a_page_is_the_figure_of_the_package() -> None:

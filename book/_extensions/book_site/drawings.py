@@ -20,7 +20,7 @@ def markup(name: str) -> str:
         LookupError: there is no figure of that name.
     """
     if name == INSIDE:  # it opens where a word of the source decides which word is written
-        figure = InsideFigure(at="decoder.layers.2.cross_attention", token=1, head=6)
+        figure = InsideFigure(at="decoder.layers.2.cross_attention", token=1, head=2)
         return page_html(figure.markup())
     if name not in DRAWINGS:
         raise LookupError(f"no figure {name!r}; it has {', '.join((*DRAWINGS, INSIDE))}")

@@ -6,7 +6,7 @@ import { figure, h, hint } from "./figure.mjs"
 function build(model) {
   const maps = attentionMaps(model)
   const nodes = [
-    hint("go from head to head. Which looks one piece back, which at the word it is about to write?"),
+    hint("go up to layer 1. Here, in the last one, most heads look at the word that is about to be written; there hardly any does."),
     h("p", {}, h("span", { lang: "en" }, model.get("sentence")), " → ", h("span", { lang: "de" }, model.get("translation"))),
     maps.node,
   ]

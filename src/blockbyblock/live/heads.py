@@ -41,7 +41,7 @@ class MapsFigure(LiveFigure):
 
     Attributes:
         kind: "cross" (encoder-decoder), "encoder" or "decoder".
-        layer: from 1.
+        layer: from 1. A figure opens on the last one: in a trained model its heads look at the word that is written next.
         head: from 1.
         cell: row and column of the weight that is read, from 0.
     """
@@ -74,10 +74,12 @@ class HeadsFigure(MapsFigure):
         (hypothesis,) = translator.hypotheses([sentence])
         if hypothesis is None:
             raise ValueError("an empty sentence has no translation, and nothing to look at")
+        maps = attention_maps(translator, sentence, hypothesis)
         super().__init__(
             sentence=sentence,
             translation=translator.tokenizer.decode(hypothesis.ids),
-            maps=attention_maps(translator, sentence, hypothesis),
+            layer=len(maps["cross"]),
+            maps=maps,
         )
 
     def weights(self) -> list[Float[Tensor, " column"]]:

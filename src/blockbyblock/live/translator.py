@@ -55,7 +55,7 @@ class TranslatorFigure(MapsFigure):
 
     def __init__(
         self,
-        source: str = "The cat sat on the mat.",
+        source: str = "The cat sat on the chair.",
         examples: Sequence[str] = EXAMPLES,
         *,
         file: str | PathLike[str] = MODEL,
@@ -65,6 +65,7 @@ class TranslatorFigure(MapsFigure):
         codes = [translator.about.get(key, "") for key in ("source_language", "target_language")]
         super().__init__(
             source=source,
+            layer=translator.model.config.decoder_layers,
             examples=[list(pair) for pair in zip(examples, translator.translate(examples), strict=True)],
             languages=[[NAMES.get(code, place), code] for code, place in zip(codes, ("source", "target"), strict=True)],
             model=self._file.stem,
