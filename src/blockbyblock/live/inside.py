@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from functools import cache
+from functools import lru_cache
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,15 @@ from blockbyblock.live.figure import LiveFigure, table
 from blockbyblock.live.trace import Trace, places
 from blockbyblock.live.translator import MODEL, NAMES, digest_of
 from blockbyblock.portable import load_portable
+from blockbyblock.translator import Translator
 
 SENTENCE = "The cat sat on the chair."
 STEPS = ("projections", "scores", "sum", "concat")
 STOPS = 25
 _PLACE = re.compile(
-    r"(?:source|target)_(?:embedding|positions)|output|(?:encoder|decoder)\.layers\.\d+"
-    r"\.(?:self_attention|feed_forward)(?:_add_norm)?|decoder\.layers\.\d+\.cross_attention(?:_add_norm)?"
+    r"(?:source|target)_(?:embedding|positions)|output|(?:encoder|decoder)\.layers\.(?:0|[1-9]\d*)"
+    r"\.(?:self_attention|feed_forward)(?:_add_norm)?|decoder\.layers\.(?:0|[1-9]\d*)\.cross_attention(?:_add_norm)?",
+    re.ASCII,
 )
 # The block of the map that stands for a place, by the end of the place's name.
 _LIT = {
@@ -56,9 +58,14 @@ _ROOMS = {
 }
 
 
-@cache
+@lru_cache(maxsize=2)
+def _loaded(file: Path, digest: str) -> Translator:
+    return load_portable(file)
+
+
+@lru_cache(maxsize=8)  # of all figures of a notebook; a longer memory would hold every sentence that was ever asked for
 def _traced(file: Path, digest: str, text: str) -> Trace:
-    return Trace(load_portable(file), text)
+    return Trace(_loaded(file, digest), text)
 
 
 def trace_name(digest: str, text: str) -> str:
@@ -169,6 +176,20 @@ class InsideFigure(LiveFigure):
             )
         return at
 
+    @validate("token")
+    def _check_token(self, proposal: Mapping[str, Any]) -> int:
+        length = self._length()
+        if not 0 <= proposal["value"] < length:
+            raise TraitError(
+                f"token={proposal['value']}: at {self.at!r} there are {length} tokens, counted from 0, with <end> "
+                "in the source and <start> in what the decoder reads"
+            )
+        return int(proposal["value"])
+
+    def _length(self) -> int:
+        in_source = self.at.startswith(("source_", "encoder."))
+        return len(self._trace.source if in_source else self._trace.read)
+
     @validate("text")
     def _check_text(self, proposal: Mapping[str, Any]) -> str:
         _traced(self._file, self.digest or digest_of(self._file.read_bytes()), proposal["value"])
@@ -179,6 +200,14 @@ class InsideFigure(LiveFigure):
         if self.digest:  # not while the figure is being made
             self._trace = _traced(self._file, self.digest, self.text)
             self.translation, self.trace = self._trace.translation, trace_name(self.digest, self.text)
+            self._keep_within()
+
+    @observe("at")
+    def _move(self, change: Mapping[str, Any]) -> None:
+        self._keep_within()
+
+    def _keep_within(self) -> None:
+        self.token = min(self.token, self._length() - 1)
 
     @validate("head")
     def _check_head(self, proposal: Mapping[str, Any]) -> int:
@@ -208,12 +237,12 @@ class InsideFigure(LiveFigure):
             case {"ask": "model"}:
                 self.send({"answer": "model"}, [self._file.read_bytes()])
             case {"ask": "trace", "text": str(text)}:
+                answer = {"answer": "trace", "text": text}  # the text, as two may be asked for one after the other
                 try:
                     self.text = text
-                except ValueError as error:
-                    self.send({"answer": "trace", "error": f"{error}"}, [b""])
-                else:
-                    self.send({"answer": "trace"}, [self.stored()])
+                    self.send(answer, [self.stored()])
+                except (OSError, ValueError) as error:
+                    self.send(answer | {"error": f"{error}"}, [b""])
             case {"ask": "bytes", "from": int(first), "to": int(last)}:
                 self.send({"answer": f"{first}-{last}"}, [self._file.read_bytes()[first:last]])
 

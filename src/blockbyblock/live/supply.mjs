@@ -62,8 +62,8 @@ async function partOf(reader, first, last) {
 function fromPython(model) {
   const ask = (question, name) =>
     new Promise((resolve, reject) => {
-      const receive = ({ answer, error }, [view]) => {
-        if (answer !== name) return
+      const receive = ({ answer, text, error }, [view]) => {
+        if (answer !== name || text !== question.text) return
         model.off("msg:custom", receive)
         if (error) reject(new Error(error))
         else resolve(view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength))

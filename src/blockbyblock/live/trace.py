@@ -52,7 +52,7 @@ class Trace:
     def __post_init__(self) -> None:
         if not self.text.strip():
             raise ValueError("an empty sentence has no translation, and nothing to look at")
-        _ = self.written
+        _ = self.source, self.written  # in this order: what is too long is told of the sentence
 
     @property
     def model(self) -> Transformer:
@@ -82,7 +82,7 @@ class Trace:
         end = self.translator.tokenizer.end_id
         return self.translator.tokenizer.decode([id for id in self.written if id != end])
 
-    @torch.inference_mode()
+    @torch.no_grad()  # not inference mode: a learner may go on with these tensors, in place too
     def tensors(self) -> dict[str, Tensor]:
         """Every tensor of the translation, by the name of the module that computes it, without the batch axis.
 
@@ -102,7 +102,7 @@ class Trace:
 
         hooks = []
         for name, module in self.model.named_modules():
-            parts = (nn.Linear, MultiHeadAttention, FeedForward)
+            parts = (nn.Linear, FeedForward)
             if isinstance(module, parts) or name.endswith(("_embedding", "_positions", "_add_norm")):
                 hooks.append(module.register_forward_hook(keep(name)))
             if isinstance(module, MultiHeadAttention):
@@ -117,6 +117,7 @@ class Trace:
             for hook in hooks:
                 hook.remove()
         for name, record in records.items():
+            found[name] = found[f"{name}.output_projection"]  # a decoder calls its attention in two parts: no hook of it
             query, key = (found[f"{name}.{kind}_projection"] for kind in ("query", "key"))
             query, key = (split_heads(each[None], self.model.config.heads)[0] for each in (query, key))
             scores = query @ key.mT / math.sqrt(query.shape[-1])  # [heads, query, key]
@@ -149,8 +150,10 @@ class Trace:
             elif isinstance(module, nn.Linear):
                 tensors[WEIGHTS + name + OUTPUTS] = found[name].half()
             elif isinstance(module, FeedForward):
-                strength = found[f"{name}.hidden_projection"].relu()
-                chosen = strength.topk(min(STRONGEST, strength.shape[-1])).indices.flatten().unique()
+                # Of the rounded numbers, and of two equal ones the first: as the page chooses, or a column were missing.
+                strength = found[f"{name}.hidden_projection"].half().float().relu()
+                order = strength.argsort(-1, descending=True, stable=True)
+                chosen = order[:, : min(STRONGEST, strength.shape[-1])].flatten().unique()
                 units[name] = chosen.tolist()
                 matrix, scales = quantise_rows(module.output_projection.weight.detach())
                 tensors[WEIGHTS + name + COLUMNS], tensors[WEIGHTS + name + COLUMNS + SCALE] = (
