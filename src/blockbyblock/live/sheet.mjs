@@ -16,19 +16,30 @@ export function sheet(caption, head, rows, scale, paint, { marked = true, digits
     if (vector) paint(canvas, vector, scale)
     const value = number()
     if (vector) numbers.push([value, vector])
-    const strip = h("div", { class: kind ? `strip ${kind}` : "strip" }, ...(vector ? [canvas, ...(marked ? [h("i", {})] : [])] : []))
+    const strip = h(
+      "div",
+      { class: kind ? `strip ${kind}` : "strip" },
+      ...(vector ? [canvas, ...(marked ? [h("i", {})] : [])] : []),
+    )
     return h(
-      "tr", { class: quiet ? "quiet" : "", "aria-current": chosen !== undefined && label === chosen },
-      h("th", { scope: "row" }, name), h("td", { class: "wide" }, strip),
-      ...(marked ? [h("td", {}, vector ? value : "")] : []), ...cells.map(cell => h("td", {}, cell)),
+      "tr",
+      { class: quiet ? "quiet" : "", "aria-current": chosen !== undefined && label === chosen },
+      h("th", { scope: "row" }, name),
+      h("td", { class: "wide" }, strip),
+      ...(marked ? [h("td", {}, vector ? value : "")] : []),
+      ...cells.map(cell => h("td", {}, cell)),
     )
   })
   const tops = marked ? [head[0], head[1], "here", ...head.slice(2)] : head
   const node = h(
-    "table", { class: "sheet" }, h("caption", {}, caption),
-    h("thead", {}, h("tr", {}, ...tops.map(text => h("th", { scope: "col" }, text)))), h("tbody", {}, ...lines),
+    "table",
+    { class: "sheet" },
+    h("caption", {}, caption),
+    h("thead", {}, h("tr", {}, ...tops.map(text => h("th", { scope: "col" }, text)))),
+    h("tbody", {}, ...lines),
   )
-  const read = feature => numbers.forEach(([value, vector]) => show(value, vector[Math.min(feature, vector.length - 1)], digits))
+  const read = feature =>
+    numbers.forEach(([value, vector]) => show(value, vector[Math.min(feature, vector.length - 1)], digits))
   return { node, read }
 }
 
