@@ -177,7 +177,9 @@ def _layer_config(
     """
     decodes = isinstance(layer, nn.TransformerDecoderLayer)
     _require_plain(layer, nn.TransformerDecoderLayer if decodes else nn.TransformerEncoderLayer)
-    attentions = {"self_attn": layer.self_attn} | ({"multihead_attn": layer.multihead_attn} if decodes else {})
+    attentions: dict[str, Any] = {"self_attn": layer.self_attn}
+    if decodes:
+        attentions["multihead_attn"] = layer.multihead_attn
     for attention in attentions.values():
         _our_peer(attention)  # raises if we have no such attention
     names = {torch.nn.functional.relu: "relu", torch.nn.functional.gelu: "gelu"}
@@ -211,7 +213,7 @@ def _layer_config(
     )
 
 
-def _norm_eps(norm: nn.Module, d_model: int) -> float:
+def _norm_eps(norm: Any, d_model: int) -> float:
     _require_plain(norm, nn.LayerNorm)
     if norm.weight is None or norm.bias is None or norm.normalized_shape != (d_model,):
         raise ValueError(f"a layer norm here has a weight and a bias of {d_model} numbers each; got {norm}")
