@@ -420,6 +420,58 @@ def test_average_is_the_mean_of_the_files(run, tmp_path, capsys):
         average_files([], mean)
 
 
+def test_average_looks_for_the_files_of_a_pattern_where_the_shell_has_not(run, tmp_path, capsys):
+    files, mean = sorted(str(path) for path in run.glob("step_*")), tmp_path / "mean.safetensors"
+    assert main(["average", *files, "--to", str(mean)]) == 0
+    expected = mean.read_bytes()
+    assert main(["average", str(run / "step_*.safetensors"), "--to", str(mean)]) == 0
+    assert capsys.readouterr().err.count("the mean of 2 files") == 2
+    assert mean.read_bytes() == expected
+    assert main(["average", str(run / "stop_*.safetensors"), "--to", str(mean)]) == 1
+    assert "there is no file" in capsys.readouterr().err
+    brackets = tmp_path / "a[1].safetensors"
+    brackets.write_bytes(Path(files[0]).read_bytes())
+    assert main(["average", str(brackets), "--to", str(mean)]) == 0
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["average", "FOLDER", "--to", "mean"], "is a folder: name the checkpoints in it, as"),
+        (["average", "CHECKPOINT", "--to", "FOLDER"], "Is a directory"),
+        (["export", "MODEL", "--to", "FOLDER"], "Is a directory"),
+        (["evaluate", "MODEL", "--source", "FOLDER", "--references", "FOLDER"], "is a folder, and a file with text"),
+        (["translate", "--model", "MODEL", "--file", "FOLDER"], "is a folder, and a file with text"),
+        (["train", "FOLDER", "--to", "x"], "is a folder, and a file with text"),
+        (["train", "RECIPE", "--to", "RECIPE"], "is a file, and a training needs a folder"),
+        (["plot", "FOLDER", "--to", "x.svg"], "log.jsonl"),
+        (["plot", "RUN", "--to", "FOLDER"], "is a folder, and a picture needs the name of a file"),
+        (["info", "FOLDER"], "run.json"),
+    ],
+)
+def test_a_folder_in_the_place_of_a_file_is_one_clear_line(run, model, recipe, tmp_path, capsys, arguments, message):
+    (tmp_path / "folder").mkdir()
+    places = {"FOLDER": tmp_path / "folder", "MODEL": model, "RECIPE": recipe, "RUN": run}
+    places["CHECKPOINT"] = run / "step_00000002.safetensors"
+    assert main([str(places.get(argument, argument)) for argument in arguments]) == 1
+    errors = capsys.readouterr().err
+    assert message in errors
+    assert errors.count("\n") == 1
+    assert str(tmp_path / "folder") in errors or "RECIPE" in arguments
+    assert not [*(tmp_path / "folder").iterdir()]
+
+
+if sys.platform == "linux":  # where a name is bytes, and need not be text
+
+    def test_a_run_in_a_folder_whose_name_is_not_utf8_is_carried_out_and_used(recipe, tmp_path, capsys):
+        folder = os.fsdecode(os.fsencode(tmp_path) + b"/r\xfcn")
+        assert main(["train", recipe, "--to", folder, "--quiet"]) == 0
+        assert main(["train", recipe, "--to", folder, "--quiet", "--resume"]) == 0
+        assert main(["translate", "--model", folder, "one", "--max-length", "3"]) == 0
+        assert main(["average", f"{folder}/step_*.safetensors", "--to", f"{folder}/mean.safetensors"]) == 0
+        assert "the mean of 2 files" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("ending, begins", [("svg", b"<?xml"), ("png", b"\x89PNG")])
 def test_plot_writes_a_picture_of_the_log(run, tmp_path, ending, begins):
     for log in (run, run / "log.jsonl"):
@@ -465,6 +517,30 @@ def test_a_mistake_of_the_user_is_one_line(model, capsys, tmp_path, monkeypatch,
     assert message in errors
     assert errors.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+def no_home(monkeypatch):
+    """A user without HOME and without a line in the list of users."""
+
+    def unknown(self):
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "expanduser", unknown)
+    monkeypatch.setattr("blockbyblock.data.fetching.user_cache_path", lambda _: Path("~/.cache").expanduser())
+
+
+@pytest.mark.parametrize("named", [None, "~/corpora"])
+@pytest.mark.parametrize("option", [[], ["--data", "~nobody/corpora"]])
+def test_a_user_without_a_home_is_told_so_in_one_line(model, capsys, monkeypatch, named, option):
+    no_home(monkeypatch)
+    monkeypatch.delenv("BLOCKBYBLOCK_DATA", raising=False)
+    if named:
+        monkeypatch.setenv("BLOCKBYBLOCK_DATA", named)
+    recipe = str(Path(__file__).parents[2] / "recipes" / "multi30k-en-de.toml")
+    assert main(["train", recipe, "--to", "x", *option]) == 1
+    errors = capsys.readouterr().err
+    assert errors.startswith(f"blockbyblock: {option[-1] if option else named or 'no place to download to'}: Could not")
+    assert errors.count("\n") == 1
 
 
 @pytest.mark.parametrize("arguments", [[], ["nonsense"], ["translate", "--bean", "3"], ["train", "x.toml"]])
