@@ -159,6 +159,12 @@ def test_a_missing_file_is_not_found(tmp_path):
         load_weights(tmp_path / "nowhere.safetensors", make_model())
 
 
+def test_a_folder_is_no_file_of_weights(tmp_path):
+    for read in (lambda: load_weights(tmp_path, make_model()), lambda: average_checkpoints([tmp_path], make_model())):
+        with pytest.raises(IsADirectoryError, match=r"is a folder, and a file \*\.safetensors is needed"):
+            read()
+
+
 def test_the_average_is_the_mean_of_each_tensor(tmp_path):
     models = [make_model(seed=seed) for seed in range(3)]
     paths = [tmp_path / f"{seed}.safetensors" for seed in range(3)]
