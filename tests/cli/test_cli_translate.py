@@ -64,17 +64,20 @@ def test_a_bad_line_is_named_and_the_rest_goes_on(model, capsys, tmp_path):
 
 
 MARK = b"\xef\xbb\xbf"
+SHORT = ["--beam", "1", "--max-length", "4"]
 
 
 @pytest.mark.parametrize("content", [MARK + b"the cat\n", b"the cat\n" + MARK + b"mat\n"])
 def test_a_byte_order_mark_is_not_translated(model, capsys, tmp_path, monkeypatch, content):
     sentences = content.decode().replace("\ufeff", "").splitlines()
-    expected = "".join(f"{printable(text)}\n" for text in open_translator(model).translate(sentences))
+    expected = "".join(
+        f"{printable(text)}\n" for text in open_translator(model).translate(sentences, beam=1, max_length=4)
+    )
     (tmp_path / "in.txt").write_bytes(content)
     monkeypatch.setattr(sys, "stdin", Stdin(content))
     typed = [line.removesuffix("\n") for line in content.decode().splitlines()]
     for arguments in ([], ["--file", str(tmp_path / "in.txt")], typed):
-        assert main(["translate", "--model", model, *arguments]) == 0
+        assert main(["translate", "--model", model, *SHORT, *arguments]) == 0
         assert capsys.readouterr().out == expected
 
 
@@ -83,7 +86,7 @@ def test_a_packed_file_is_read_as_it_is(model, capsys, tmp_path):
         (tmp_path / name).write_bytes(content)
     outputs = []
     for name in ("in.txt", "in.txt.gz"):
-        assert main(["translate", "--model", model, "--file", str(tmp_path / name)]) == 0
+        assert main(["translate", "--model", model, *SHORT, "--file", str(tmp_path / name)]) == 0
         outputs.append(capsys.readouterr())
     assert outputs[0] == outputs[1]
 
@@ -105,7 +108,7 @@ def test_text_in_another_encoding_is_refused_from_a_file_and_from_standard_input
 
 def test_a_nul_is_a_bad_line(model, capsys, monkeypatch):
     monkeypatch.setattr(sys, "stdin", Stdin(b"the cat\nm\0at\n"))
-    assert main(["translate", "--model", model]) == 1
+    assert main(["translate", "--model", model, *SHORT]) == 1
     assert capsys.readouterr().err == "line 2: NUL: byte 1 is 0x00\n"
 
 
