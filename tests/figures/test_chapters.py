@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import nbformat
 import yaml
 
 from blockbyblock.figures import BLOCKS, CHAPTERS
@@ -23,6 +24,13 @@ def test_written_chapters_are_in_the_table_of_contents_in_order():
     files = [f"{Path(page['file']).name}.ipynb" for part in contents["parts"] for page in part["chapters"]]
     written = [chapter.file_name for chapter in CHAPTERS if chapter.written]
     assert [name for name in files if name in OURS] == written
+
+
+def test_the_number_stands_over_each_chapter_and_so_in_the_sidebar():
+    for chapter in CHAPTERS:
+        if chapter.written:
+            first = nbformat.read(ROOT / "book" / chapter.file_name, as_version=4).cells[0].source
+            assert first.splitlines()[0] == f"# {chapter.heading}"
 
 
 def test_numbers_run_from_zero_and_slugs_are_plain():
