@@ -326,14 +326,14 @@ def test_info_says_what_a_model_is(run, capsys):
         (["translate", "--model", "nothing", "cat"], "no model 'nothing': neither a file or folder, nor one of"),
         (["translate", "--file", "nothing.txt", "--model", "MODEL"], "nothing.txt"),
         (["translate", "cat", "--file", "x", "--model", "MODEL"], "either sentences or --file, not both"),
-        (["translate", "cat", "--beam", "0", "--model", "MODEL"], "beam=0"),
+        (["translate", "cat", "--beam", "0", "--model", "MODEL"], "--beam 0"),
         (["translate", "--model", "MODEL", "--show-attention", "Where is the cat?"], "write sentences before it"),
-        (["translate", "cat", "--threads", "0", "--model", "MODEL"], "threads=0"),
-        (["translate", "cat", "--max-length", "999", "--model", "MODEL"], "max_length=999"),
+        (["translate", "cat", "--threads", "0", "--model", "MODEL"], "--threads 0"),
+        (["translate", "cat", "--max-length", "999", "--model", "MODEL"], "--max-length 999"),
         (["train", "nothing.toml", "--to", "x"], "nothing.toml"),
         (["plot", "nothing", "--to", "x.svg"], "nothing"),
         (["info", "nothing"], "no model 'nothing'"),
-        (["evaluate", "MODEL", "--first", "0"], "first=0"),
+        (["evaluate", "MODEL", "--first", "0"], "--first 0"),
     ],
 )
 def test_a_mistake_of_the_user_is_one_line(model, capsys, tmp_path, monkeypatch, arguments, message):
