@@ -44,6 +44,21 @@ def test_a_seed_decides_everything(tmp_path):
     assert one == same != other
 
 
+def test_each_process_drops_out_other_numbers_and_the_same_ones_in_each_run(tmp_path, monkeypatch):
+    # What would wait for the other process.
+    monkeypatch.setattr("blockbyblock.training.update.DistributedDataParallel", lambda model, **_: model)
+
+    def drawn(rank: int, seed: int) -> torch.Tensor:
+        processes = Processes(rank, 2, torch.device("cpu"))
+        make_trainer(tmp_path / f"{rank}", processes=processes, seed=seed)._begin(resume=False)
+        return torch.nn.functional.dropout(torch.ones(1000), 0.5)
+
+    assert torch.equal(drawn(0, seed=7), drawn(0, seed=7))
+    agreeing = (drawn(0, seed=7) == drawn(1, seed=7)).float().mean()
+    assert 0.4 < agreeing < 0.6  # as two coins agree
+    assert not torch.equal(drawn(0, seed=7), drawn(0, seed=6))
+
+
 def test_the_model_holds_the_mean_of_the_last_checkpoints(tmp_path):
     run = make_trainer(tmp_path, steps=14, average=2)
     outcome = run.train()
