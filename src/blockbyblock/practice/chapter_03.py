@@ -110,7 +110,8 @@ def _transposed(which: str) -> Attend:
 
     def attend(x: Tensor, W_Q: Tensor, W_K: Tensor, W_V: Tensor, W_O: Tensor, heads: int) -> Tensor:
         matrices = {"Q": W_Q, "K": W_K, "V": W_V, "O": W_O}
-        return multi_head(x, *(matrix.T if name in which else matrix for name, matrix in matrices.items()), heads)
+        q, k, v, o = (matrix.T if name in which else matrix for name, matrix in matrices.items())
+        return multi_head(x, q, k, v, o, heads)
 
     return attend
 
