@@ -176,8 +176,8 @@ FAULTS = (
     Fault(
         "an endless loop that is stopped says nothing",
         "practice/trial",
-        "if line is None:",
-        "if True:",
+        "Verdict.ERROR, _stopped_at(line))",
+        'Verdict.ERROR, "Stopped.")',
         "practice/test_practice_check.py::test_an_endless_loop_that_is_stopped_is_named_by_its_line",
     ),
     Fault(
