@@ -2,7 +2,7 @@
 // and, once more, the worker that translates other sentences.
 
 import { engine } from "./engine.mjs"
-import { choice, figure, h, hint, put } from "./figure.mjs"
+import { choice, figure, h, hint, put, turn } from "./figure.mjs"
 import { flow, FLOW_LOOK } from "./flow.mjs"
 import { opened, OPENED_LOOK } from "./opened.mjs"
 import { OPENED_ATTENTION_LOOK } from "./opened_attention.mjs"
@@ -29,7 +29,7 @@ function sentences(model, ask) {
   const button = h("button", { type: "button", onclick: () => ask(field.value) })
   const written = h("strong", { lang: target[1] })
   const message = h("p", { class: "message", role: "alert" })
-  const node = h("div", { class: "asked" }, h("div", { class: "typed" }, field, button, h("span", {}, "→ ", written)), message)
+  const node = h("div", { class: "asked" }, h("div", { class: "typed" }, field, button, h("span", { role: "status" }, "→ ", written)), message)
   const label = state => {
     button.disabled = state === "loading"
     button.textContent = { empty: `Load the model (${size} MB) for your own sentence`, loading: "Loading the model…", ready: "Translate" }[state]
@@ -87,6 +87,7 @@ function build(model) {
     const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key]
     if (!by) return
     event.preventDefault()
+    if (event.target.closest("a")) next.focus() // the link gives way to another
     walk(by)
   })
   const chapter = (number, words) => {
@@ -101,15 +102,19 @@ function build(model) {
 
   let view = null
   let drawn = "" // what the body shows
+  let held = false
   const set = values => {
     const changed = Object.entries(values).filter(([key, value]) => model.get(key) !== value)
-    for (const [key, value] of changed) model.set(key, value)
+    changed.forEach(([key, value], index) => {
+      held = index < changed.length - 1 // nothing is drawn, or fetched, of what is half set
+      model.set(key, value)
+    })
     if (changed.length) model.save_changes()
   }
   const walk = by => {
     if (!stops.length) return
     const stop = Math.min(Math.max(model.get("stop") + by, 1), stops.length)
-    set({ stop, ...placeAt(stop) })
+    set({ ...placeAt(stop), stop })
   }
   const placeAt = stop => {
     const { at, step, token, head } = stops[stop - 1]
@@ -157,18 +162,21 @@ function build(model) {
     }
   }
   const begin = text => {
-    if (model.send) fetchTrace(text) // in a notebook Python translates
-    else remote.inside(text)
+    if (model.send) return fetchTrace(text) // in a notebook Python translates
+    newest++
+    remote.inside(text)
   }
-  let fetching = false
+  let newest = 0 // what was asked for last is shown, whatever comes last
+  let wanted = null
   const fetchTrace = async text => {
-    fetching = true
+    const job = ++newest
+    wanted = text
     try {
-      enter(storedPassage(await outside.trace(text)))
+      const found = storedPassage(await outside.trace(text))
+      if (job === newest) enter(found)
     } catch ({ message }) {
-      asked.say(message)
+      if (job === newest) asked.say(message)
     }
-    fetching = false
   }
   const seen = new IntersectionObserver(entries => {
     if (!entries.some(({ isIntersecting }) => isIntersecting)) return
@@ -176,16 +184,19 @@ function build(model) {
     fetchTrace(model.get("text"))
   }, { rootMargin: "200px" })
   seen.observe(scene)
-  const renewed = () => fetching || fetchTrace(model.get("text")) // Python has set another sentence
+  const renewed = () => model.get("text") === wanted || fetchTrace(model.get("text")) // Python has set another sentence
   model.on("change:trace", renewed)
+  const follow = () => model.get("stop") && stops.length && set(placeAt(model.get("stop"))) // Python has set the stop
+  model.on("change:stop", follow)
 
   asked.label(state)
   asked.show(model.get("text"), model.get("translation"))
   let words = ""
   const redraw = () => {
-    if (!passage) return words
-    const [place, token] = [model.get("at"), model.get("token")]
-    const { part, norm } = placeOf(place)
+    if (!passage || held) return words
+    const place = model.get("at")
+    const { stack, part, norm } = placeOf(place)
+    const token = Math.min(model.get("token"), passage[stack === "encoder" ? "source" : "read"].length - 1)
     const attention = part.endsWith("attention") && !norm
     const chosen = { at: place, step: model.get("step"), token, head: Math.min(model.get("head"), passage.heads - 1) }
     const key = JSON.stringify(chosen)
@@ -209,8 +220,8 @@ function build(model) {
     body.style.setProperty("--mark", (shown + 0.5) / view.features)
     view.read(shown)
     const stop = model.get("stop")
-    back.disabled = stop < 2
-    next.disabled = stop === stops.length
+    turn(back, { "aria-disabled": stop < 2 }) // and not disabled: that would take the focus, and the arrow keys with it
+    turn(next, { "aria-disabled": stop === stops.length })
     next.textContent = stop ? "Next →" : "Follow a token →"
     counter.textContent = stop ? `${stop} of ${stops.length}` : ""
     if (stop) {
@@ -224,6 +235,7 @@ function build(model) {
     seen.disconnect()
     remote.stop()
     model.off("change:trace", renewed)
+    model.off("change:stop", follow)
   }
   return { nodes, update: redraw, stop }
 }
@@ -244,6 +256,7 @@ const look = `
 .sentence { min-height: 2.8em }
 .chapter { margin: 0.25rem 0 0 }
 a { color: var(--bbb-accent) }
+button[aria-disabled="true"] { color: var(--bbb-muted); cursor: default }
 select { background: var(--bbb-paper); border: 1px solid var(--bbb-line); border-radius: 0.25rem; color: var(--bbb-ink); font: inherit; min-height: 1.75rem }
 .opened .controls { gap: 0.1rem 1rem; margin: 0.25rem 0 }
 [hidden] { display: none !important }

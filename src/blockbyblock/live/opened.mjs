@@ -86,7 +86,7 @@ function openedFeedForward(passage, { at, token, piece, stack, layer }, paint) {
   const best = strongest(hidden)
   const adds = best.map(unit => columns.get(at).get(unit).map(entry => entry * hidden[unit]))
   const [inside, around, within] = [scaleOf(hidden), scaleOf(x, out), scaleOf(...adds, [])]
-  const grid = canvasFor(64, hidden.length / 64)
+  const grid = canvasFor(64, Math.ceil(hidden.length / 64))
   grid.classList.add("grid")
   paint(grid, hidden, inside)
   const units = sheet("What the strongest units add", ["", "strength × own vector", "strength"], best.map((unit, index) => ({

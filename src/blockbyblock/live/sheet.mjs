@@ -51,7 +51,7 @@ export function grouped(count) {
 
 /** A token between quotation marks. */
 export function quoted(piece) {
-  return h("q", {}, piece.trim() || piece)
+  return h("q", {}, piece.trim() || "␣")
 }
 
 /** What a legend says of a scale. */
@@ -61,6 +61,7 @@ export function legend(scale) {
 }
 
 export const SHEET_LOOK = `
+q { unicode-bidi: isolate }
 .sheet { font-size: 0.8125rem; margin: 0.25rem 0 0.5rem }
 .sheet caption { font-size: 0.875rem; padding-bottom: 0 }
 .sheet th, .sheet td { padding: 0.1rem 0.2rem; vertical-align: middle; white-space: nowrap }

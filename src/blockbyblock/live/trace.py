@@ -152,7 +152,7 @@ class Trace:
             elif isinstance(module, FeedForward):
                 # Of the rounded numbers, and of two equal ones the first: as the page chooses, or a column were missing.
                 strength = found[f"{name}.hidden_projection"].half().float().relu()
-                order = strength.argsort(-1, descending=True, stable=True)
+                order = strength.argsort(dim=-1, descending=True, stable=True)
                 chosen = order[:, : min(STRONGEST, strength.shape[-1])].flatten().unique()
                 units[name] = chosen.tolist()
                 matrix, scales = quantise_rows(module.output_projection.weight.detach())

@@ -7,14 +7,14 @@ import { grouped } from "./sheet.mjs"
 
 /**
  * The stops for one passage: {at, step, token, head, chapter, say}. `say()` is the sentence. The walk follows source token
- * 1, or 0 where there is one only, and the step of the decoder that looks most at it in the last layer.
+ * 1, or 0 where only <end> follows it, and the step of the decoder that looks most at it in the last layer.
  */
 export function stopsOf(passage) {
   const { source, read, written, pieces, tensors, heads, size, top, logTotals } = passage
   const layers = stack => 1 + Math.max(...Object.keys(tensors).map(name => (name.startsWith(`${stack}.`) ? Number(name.split(".")[2]) : -1)))
   const [deep, last] = [layers("encoder") - 1, layers("decoder") - 1]
-  const from = Math.min(1, source.length - 1)
-  const name = id => `“${pieces.get(id).trim()}”`
+  const from = source.length > 2 ? 1 : 0
+  const name = id => `“${isolated(pieces.get(id))}”`
   const [token, to] = [name(source[from]), strongestStep(passage, last, from)]
   const weight = (at, head, query) => {
     const all = tensors[`${at}.weights`][query]
@@ -45,7 +45,8 @@ export function stopsOf(passage) {
   const second = `encoder.layers.${Math.min(1, deep)}.self_attention`
   const [eye, other, seer] = [turned(first, from), turned(second, from), turned(`${two}.self_attention`, to)]
   const width = size / heads
-  const probability = decimals(Math.exp(top[to][0][1] - logTotals[to]), 2)
+  const [, chosen] = top[to].find(([id]) => id === written[to]) ?? top[to][0] // <start> may be above it, and is not written
+  const probability = decimals(Math.exp(chosen - logTotals[to]), 2)
   const after = Math.min(to + 1, read.length - 1)
   const encoder = (at, chapter, say, step = "scores", head = 0) => ({ at, step, head, token: from, chapter, say })
   const decoder = (at, chapter, say, step = "scores", head = 0, token = to) => ({ at, step, head, token, chapter, say })
@@ -77,6 +78,12 @@ export function stopsOf(passage) {
     decoder("target_embedding", 13, () => after > to ? `${name(read[after])} is read at the next step, and everything in the decoder begins again: the loop.` : "With this the translation ends: there is no next step.", "scores", 0, after),
   ]
   return stops
+}
+
+/** A piece within a sentence; one that turns the direction of text does not turn what follows it. */
+function isolated(piece) {
+  const text = piece.trim() || "␣"
+  return /\p{Bidi_Control}/u.test(text) ? `\u2068${text}\u2069` : text
 }
 
 /** The step of the decoder at which the heads of its last layer give a source token the most weight. */
