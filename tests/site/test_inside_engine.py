@@ -5,7 +5,6 @@ the outputs of the linear layers, rounded to float16. Each is held to PyTorch wi
 """
 
 import base64
-import math
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,14 +12,13 @@ from typing import Any
 import pytest
 import serving
 import torch
-import torch.nn.functional as F
 import translating
+from inside_numbers import followed
 from playwright.sync_api import Browser, Page
 from safetensors.torch import save
-from tiny_translator import LESSONS, held_out, taught, write
+from tiny_translator import LESSONS, held_out
 from torch import Tensor
 
-from blockbyblock.attention import concat_heads, split_heads
 from blockbyblock.live.inside import SENTENCE, InsideFigure, trace_name
 from blockbyblock.live.trace import STRONGEST, TOP, Trace, places
 from blockbyblock.live.translator import MODEL, digest_of
@@ -57,9 +55,8 @@ Passage = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("inside")
-    tiny = write(folder / "tiny.safetensors", taught())
+def folder(taught_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder, tiny = tmp_path_factory.mktemp("inside"), taught_file
     translating.write_site(folder / "site", tiny, MODEL)
     for file in (tiny, MODEL):
         translating.write_inside(folder / "site", f"inside-{file.stem}", InsideFigure(TEXTS[file.stem], file=file))
@@ -279,32 +276,6 @@ def test_a_passage_leaves_no_observer_behind_even_if_it_fails(parts: Callable[[s
 
 
 # Stored by Python -----------------------------------------------------------------------------------------------------
-
-
-def followed(trace: Trace) -> dict[str, Tensor]:
-    """What follows from the linear layers' outputs once they are rounded, in PyTorch."""
-    model, found = trace.model, trace.tensors()
-    heads = model.config.heads
-    for name in [name for name in found if name.endswith("_projection")]:
-        found[name] = found[name].half().float()
-    for name in [name.removesuffix(".scores") for name in found if name.endswith(".scores")]:
-        query, key, value = (
-            split_heads(found[f"{name}.{part}_projection"][None], heads) for part in ("query", "key", "value")
-        )
-        causal = name.startswith("decoder") and name.endswith("self_attention")
-        scores = query @ key.mT / math.sqrt(query.shape[-1])
-        if causal:
-            scores = scores.masked_fill(torch.ones(scores.shape[-2:], dtype=torch.bool).triu(1), -math.inf)
-        found[f"{name}.weights"] = scores.softmax(-1)[0]
-        found[f"{name}.concat"] = concat_heads(scores.softmax(-1) @ value)[0]
-    for stack, side in (("encoder", "source"), ("decoder", "target")):
-        x = found[f"{side}_positions"]
-        for name, module in model.named_modules():
-            if name.startswith(f"{stack}.") and name.endswith("_add_norm"):
-                total = x + found[f"{name.removesuffix('_add_norm')}.output_projection"]
-                x = F.layer_norm(total, total.shape[-1:], module.norm.weight, module.norm.bias, module.norm.eps)
-                found[name] = x.detach()
-    return found
 
 
 @pytest.mark.parametrize("name", TEXTS)
