@@ -51,7 +51,7 @@ class LiveFigure(AnyWidget):
     """
 
     module: ClassVar[str]
-    room: ClassVar[tuple[int, int]]
+    room: tuple[int, int]
     _css = palette_css()
 
     def __init_subclass__(cls, **options: Any) -> None:

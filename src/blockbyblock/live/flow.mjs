@@ -14,9 +14,10 @@ const COLUMNS = { encoder: 0, decoder: 178 }
 const GAP = 168 // the memory's way between the two
 const BOX = 80
 const STREAM = { left: 92, width: 64 }
-const ROW = 42
+const ROW = 44
 const IMAGE = 26
-const KEY = "Data flows up. A strip of colour is a token's vector; the chosen token's is bright. ⊕ adds, then normalises."
+const KEY =
+  "Data flows up. A strip of colour is a token's vector; the chosen token's is bright. ⊕ adds, then normalises."
 const HEAD = 13 // above the rows of a layer, with its number
 const FOOT = 8
 
@@ -25,16 +26,29 @@ const FOOT = 8
  * `draw(passage)` shows another translation, `update({at, token})` what is chosen.
  */
 export function flow(open, choose, paint) {
-  const tokens = { encoder: h("div", { class: "tokens" }), decoder: h("div", { class: "tokens" }), written: h("div", { class: "tokens" }) }
+  const tokens = {
+    encoder: h("div", { class: "tokens" }),
+    decoder: h("div", { class: "tokens" }),
+    written: h("div", { class: "tokens" }),
+  }
   const scene = h("div", { class: "towers" })
   const names = (text, side) => h("p", { class: `side ${side}` }, text)
   const node = h(
-    "section", { class: "flow", "aria-label": "The flow of the vectors" },
-    h("div", { class: "ends" }, h("p", { class: "quiet key" }, KEY), h("div", {}, names("the decoder writes", "decoder"), tokens.written)),
+    "section",
+    { class: "flow", "aria-label": "The flow of the vectors" },
+    h(
+      "div",
+      { class: "ends" },
+      h("p", { class: "quiet key" }, KEY),
+      h("div", {}, names("the decoder writes", "decoder"), tokens.written),
+    ),
     scene,
-    h("div", { class: "ends" },
+    h(
+      "div",
+      { class: "ends" },
       h("div", {}, names("the encoder reads", "encoder"), tokens.encoder),
-      h("div", {}, names("the decoder reads", "decoder"), tokens.decoder)),
+      h("div", {}, names("the decoder reads", "decoder"), tokens.decoder),
+    ),
   )
   let images = []
   let scale
@@ -43,10 +57,22 @@ export function flow(open, choose, paint) {
   const chips = { encoder: [], decoder: [], written: [] }
 
   const draw = passage => {
-    const layers = stack => 1 + Math.max(...Object.keys(passage.tensors).map(name => (name.startsWith(`${stack}.`) ? Number(name.split(".")[2]) : -1)))
-    const heights = Object.fromEntries(["encoder", "decoder"].map(stack => [stack, layers(stack) * (sublayers(stack).length * ROW + HEAD) + ROW + FOOT]))
+    const layers = stack =>
+      1 +
+      Math.max(
+        ...Object.keys(passage.tensors).map(name => (name.startsWith(`${stack}.`) ? Number(name.split(".")[2]) : -1)),
+      )
+    const heights = Object.fromEntries(
+      ["encoder", "decoder"].map(stack => [stack, layers(stack) * (sublayers(stack).length * ROW + HEAD) + ROW + FOOT]),
+    )
     const height = heights.decoder + ROW
-    const back = svg("svg", { class: "wires", viewBox: `0 0 ${WIDTH} ${height}`, width: WIDTH, height, "aria-hidden": "true" })
+    const back = svg("svg", {
+      class: "wires",
+      viewBox: `0 0 ${WIDTH} ${height}`,
+      width: WIDTH,
+      height,
+      "aria-hidden": "true",
+    })
     scene.style = `height: ${height}px; width: ${WIDTH}px`
     images = []
     buttons = new Map()
@@ -55,7 +81,11 @@ export function flow(open, choose, paint) {
       const [left, top, width, tall] = box
       const style = `left: ${left}px; top: ${top}px; width: ${width}px; height: ${tall}px`
       const { stack } = placeOf(at)
-      const made = h("button", { type: "button", class: `block ${stack}`, style, "aria-label": label, onclick: () => open(at) }, ...children)
+      const made = h(
+        "button",
+        { type: "button", class: `block ${stack}`, style, "aria-label": label, onclick: () => open(at) },
+        ...children,
+      )
       buttons.set(at, made)
       nodes.push(made)
     }
@@ -77,7 +107,10 @@ export function flow(open, choose, paint) {
       let floor = height - FOOT
       const plus = (y, at) => {
         line(`M${x + BOX} ${y}H${middle}`, stack)
-        back.append(svg("circle", { class: `plus ${stack}`, cx: middle, cy: y, r: 5.5 }), svg("path", { class: `wire ${stack}`, d: `M${middle - 3} ${y}h6M${middle} ${y - 3}v6` }))
+        back.append(
+          svg("circle", { class: `plus ${stack}`, cx: middle, cy: y, r: 5.5 }),
+          svg("path", { class: `wire ${stack}`, d: `M${middle - 3} ${y}h6M${middle} ${y - 3}v6` }),
+        )
       }
       line(`M${middle} ${floor - 6}V${height - heights[stack] + 6}`, `${stack} stream`)
       button(`${side}_embedding`, titleOf(`${side}_embedding`), [x, floor - ROW + 4, BOX, 30], "embedding")
@@ -86,14 +119,16 @@ export function flow(open, choose, paint) {
       floor -= ROW
       for (let layer = 0; layer < layers(stack); layer++) {
         const tall = sublayers(stack).length * ROW + HEAD
-        back.prepend(svg("rect", { class: "layer", x: x - 1, y: floor - tall + 1, width: 159, height: tall - 3, rx: 4 }))
+        back.prepend(
+          svg("rect", { class: "layer", x: x - 1, y: floor - tall + 1, width: 159, height: tall - 3, rx: 4 }),
+        )
         back.append(svg("text", { class: "number", x: x + 4, y: floor - tall + 12 }, `layer ${layer + 1}`))
         for (const sublayer of sublayers(stack)) {
           const at = `${stack}.layers.${layer}.${sublayer}`
           const top = floor - ROW
           line(`M${middle} ${floor - 3}H${x + BOX / 2}V${floor - 8}`, stack)
-          plus(top + 31, at)
-          button(at, titleOf(at), [x + 4, top + 1, BOX - 4, 34], nameOf(stack, sublayer))
+          plus(top + 32, at)
+          button(at, titleOf(at), [x + 4, top, BOX - 4, 36], nameOf(stack, sublayer))
           image(stack, `${at}_add_norm`, titleOf(`${at}_add_norm`), top)
           if (sublayer === "cross_attention") crossings.push(top + 18)
           floor -= ROW
@@ -110,13 +145,21 @@ export function flow(open, choose, paint) {
         for (const y of crossings) line(`M${GAP} ${out}V${y}H${x + 3}l-5 -3m5 3l-5 3`, "encoder memory")
       }
     }
-    const marks = svg("svg", { class: "wires marks", viewBox: `0 0 ${WIDTH} ${height}`, width: WIDTH, height, "aria-hidden": "true" }, ...images.map(({ mark }) => mark))
+    const marks = svg(
+      "svg",
+      { class: "wires marks", viewBox: `0 0 ${WIDTH} ${height}`, width: WIDTH, height, "aria-hidden": "true" },
+      ...images.map(({ mark }) => mark),
+    )
     scene.replaceChildren(back, ...nodes, marks)
     scale = scaleOf(...images.flatMap(({ vectors }) => vectors))
     painted = ""
     const chip = (kind, stack, ids) => {
       chips[kind] = ids.map((id, token) =>
-        h("button", { type: "button", class: "token", onclick: () => choose(stack, token) }, passage.pieces.get(id).trim() || "␣"),
+        h(
+          "button",
+          { type: "button", class: "token", onclick: () => choose(stack, token) },
+          passage.pieces.get(id).trim() || "␣",
+        ),
       )
       tokens[kind].replaceChildren(...chips[kind])
     }

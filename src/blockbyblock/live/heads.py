@@ -41,7 +41,7 @@ class MapsFigure(LiveFigure):
 
     Attributes:
         kind: "cross" (encoder-decoder), "encoder" or "decoder".
-        layer: from 1. A figure opens on the last one: in a trained model its heads look at the word that is written next.
+        layer: from 1. A figure opens on the last one, whose heads look at the word that is written next.
         head: from 1.
         cell: row and column of the weight that is read, from 0.
     """

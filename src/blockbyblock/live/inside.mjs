@@ -14,7 +14,8 @@ import { supply } from "./supply.mjs"
 import { serve } from "./translation.mjs"
 import { stopsOf } from "./walk.mjs"
 
-const ROOT = globalThis.document && !import.meta.url.startsWith("blob:") ? new URL("../../book/", import.meta.url) : null
+const ROOT =
+  globalThis.document && !import.meta.url.startsWith("blob:") ? new URL("../../book/", import.meta.url) : null
 
 /** The sentence that is looked into, and the field for another one. */
 function sentences(model, ask) {
@@ -25,16 +26,40 @@ function sentences(model, ask) {
     event.preventDefault()
     ask(field.value)
   }
-  const field = h("input", { type: "text", lang: source[1], spellcheck: "false", autocomplete: "off", onkeydown: press, "aria-label": `${source[0]} sentence` })
+  const field = h("input", {
+    type: "text",
+    lang: source[1],
+    spellcheck: "false",
+    autocomplete: "off",
+    onkeydown: press,
+    "aria-label": `${source[0]} sentence`,
+  })
   const button = h("button", { type: "button", onclick: () => ask(field.value) })
   const written = h("strong", { lang: target[1] })
   const message = h("p", { class: "message", role: "alert" })
-  const node = h("div", { class: "asked" }, h("div", { class: "typed" }, field, button, h("span", { role: "status" }, "→ ", written)), message)
+  const node = h(
+    "div",
+    { class: "asked" },
+    h("div", { class: "typed" }, field, button, h("span", { role: "status" }, "→ ", written)),
+    message,
+  )
   const label = state => {
     button.disabled = state === "loading"
-    button.textContent = { empty: `Load the model (${size} MB) for your own sentence`, loading: "Loading the model…", ready: "Translate" }[state]
+    button.textContent = {
+      empty: `Load the model (${size} MB) for your own sentence`,
+      loading: "Loading the model…",
+      ready: "Translate",
+    }[state]
   }
-  return { node, label, say: words => (message.textContent = words), show: (text, translation) => { field.value = text; written.textContent = translation } }
+  return {
+    node,
+    label,
+    say: words => (message.textContent = words),
+    show: (text, translation) => {
+      field.value = text
+      written.textContent = translation
+    },
+  }
 }
 
 function build(model) {
@@ -53,15 +78,29 @@ function build(model) {
     set({ at, token: kept, stop: 0 })
   }
   const choose = (stack, token) => {
-    const at = placeOf(model.get("at")).stack === stack ? model.get("at") : `${stack === "encoder" ? "source" : "target"}_embedding`
+    const at =
+      placeOf(model.get("at")).stack === stack
+        ? model.get("at")
+        : `${stack === "encoder" ? "source" : "target"}_embedding`
     set({ at, token, stop: 0 })
   }
   const map = flow(open, choose, paint)
 
-  const step = choice(model, "step", "Step", STEPS.map(([name, label]) => [name, label]))
+  const step = choice(
+    model,
+    "step",
+    "Step",
+    STEPS.map(([name, label]) => [name, label]),
+  )
   const head = h("select", { onchange: () => put(model, "head", Number(head.value)) })
   const heads = h("label", { class: "tick" }, "Head ", head)
-  const feature = h("input", { type: "range", min: 0, step: 1, value: 0, oninput: () => put(model, "feature", Number(feature.value)) })
+  const feature = h("input", {
+    type: "range",
+    min: 0,
+    step: 1,
+    value: 0,
+    oninput: () => put(model, "feature", Number(feature.value)),
+  })
   const at = h("span", { class: "shown" })
   const features = h("label", { class: "slider" }, "Feature ", feature, at)
   const title = h("h3", { class: "title" })
@@ -69,7 +108,9 @@ function build(model) {
   const link = h("p", { class: "quiet chapter" })
   const body = h("div", { class: "body" })
   const point = event => {
-    const strip = event.composedPath().find(node => node.classList?.contains("strip") && !node.classList.contains("tall"))
+    const strip = event
+      .composedPath()
+      .find(node => node.classList?.contains("strip") && !node.classList.contains("tall"))
     if (!strip || !view) return
     const { left, width } = strip.getBoundingClientRect()
     const place = Math.min(Math.max(Math.floor(((event.clientX - left) / width) * view.features), 0), view.features - 1)
@@ -82,7 +123,12 @@ function build(model) {
   const back = h("button", { type: "button", onclick: () => walk(-1) }, "← Back")
   const next = h("button", { type: "button", onclick: () => walk(1) }, "Follow a token →")
   const said = h("p", { class: "said" })
-  const tour = h("section", { class: "tour", "aria-label": "The walk" }, h("div", { class: "controls" }, back, next, counter), said)
+  const tour = h(
+    "section",
+    { class: "tour", "aria-label": "The walk" },
+    h("div", { class: "controls" }, back, next, counter),
+    said,
+  )
   tour.addEventListener("keydown", event => {
     const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key]
     if (!by) return
@@ -96,9 +142,21 @@ function build(model) {
     return ROOT && file ? h("a", { href: new URL(file.replace(".ipynb", ".html"), ROOT).href }, text) : text
   }
 
-  const block = h("section", { class: "opened", "aria-label": "The opened block" }, title, sentence, h("div", { class: "controls" }, step.node, heads, features), body, link)
+  const block = h(
+    "section",
+    { class: "opened", "aria-label": "The opened block" },
+    title,
+    sentence,
+    h("div", { class: "controls" }, step.node, heads, features),
+    body,
+    link,
+  )
   const scene = h("div", { class: "scene", "aria-busy": "true" }, map.node, h("div", { class: "beside" }, tour, block))
-  const nodes = [hint("follow a token with the button, or open a block of the map. Then choose another token."), asked.node, scene]
+  const nodes = [
+    hint("follow a token with the button, or open a block of the map. Then choose another token."),
+    asked.node,
+    scene,
+  ]
 
   let view = null
   let drawn = "" // what the body shows
@@ -128,7 +186,9 @@ function build(model) {
     map.draw(found)
     asked.show(found.text, found.translation)
     asked.say("")
-    head.replaceChildren(...Array.from({ length: found.heads }, (_, index) => h("option", { value: index }, String(index + 1))))
+    head.replaceChildren(
+      ...Array.from({ length: found.heads }, (_, index) => h("option", { value: index }, String(index + 1))),
+    )
     scene.setAttribute("aria-busy", "false")
     drawn = ""
     put(model, "translation", found.translation)
@@ -178,11 +238,14 @@ function build(model) {
       if (job === newest) asked.say(message)
     }
   }
-  const seen = new IntersectionObserver(entries => {
-    if (!entries.some(({ isIntersecting }) => isIntersecting)) return
-    seen.disconnect()
-    fetchTrace(model.get("text"))
-  }, { rootMargin: "200px" })
+  const seen = new IntersectionObserver(
+    entries => {
+      if (!entries.some(({ isIntersecting }) => isIntersecting)) return
+      seen.disconnect()
+      fetchTrace(model.get("text"))
+    },
+    { rootMargin: "200px" },
+  )
   seen.observe(scene)
   const renewed = () => model.get("text") === wanted || fetchTrace(model.get("text")) // Python has set another sentence
   model.on("change:trace", renewed)

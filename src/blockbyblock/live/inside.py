@@ -44,6 +44,19 @@ _LIT_STEPS = dict(
     )
 )
 
+# px, on a wide screen and on a phone, by the end of the place's name or by the step of an attention.
+_ROOMS = {
+    "_embedding": (830, 1270),
+    "_positions": (830, 1270),
+    "_add_norm": (830, 1435),
+    "feed_forward": (830, 1560),
+    "output": (830, 1555),
+    "projections": (875, 1520),
+    "scores": (895, 1745),
+    "sum": (830, 1650),
+    "concat": (830, 1450),
+}
+
 
 @lru_cache(maxsize=2)
 def _loaded(file: Path, digest: str) -> Translator:
@@ -86,7 +99,7 @@ class InsideFigure(LiveFigure):
     """
 
     module = "inside"
-    room = (760, 1350)
+    room = (895, 1745)
 
     text = Unicode().tag(sync=True)
     translation = Unicode().tag(sync=True)
@@ -141,6 +154,7 @@ class InsideFigure(LiveFigure):
             size=len(content),
             trace=trace_name(digest, text),
         )
+        self.room = next((room for end, room in _ROOMS.items() if at.endswith(end)), _ROOMS[step])
         self.on_msg(self._answer)
 
     @staticmethod

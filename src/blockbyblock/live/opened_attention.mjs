@@ -16,12 +16,29 @@ export function openedAttention(passage, chosen, paint, parts) {
   const looked = cross ? passage.source : chosen.ids
   const names = looked.map(id => pieces.get(id))
   const width = tensors[`${at}.query_projection`][token].length / heads
-  const slice = (kind, position) => tensors[`${at}.${kind}_projection`][position].subarray(head * width, (head + 1) * width)
+  const slice = (kind, position) =>
+    tensors[`${at}.${kind}_projection`][position].subarray(head * width, (head + 1) * width)
   const seen = tensors[`${at}.weights`][token].length / heads // a decoder's token looks back only
   const weights = tensors[`${at}.weights`][token].subarray(head * seen, (head + 1) * seen)
   const most = weights.indexOf(weights.reduce((one, other) => Math.max(one, other)))
-  const memory = cross ? streamAfter(`encoder.layers.${Math.max(...Object.keys(tensors).map(name => Number(/^encoder\.layers\.(\d+)/.exec(name)?.[1] ?? 0)))}.feed_forward`) : own
-  const all = { ...chosen, cross, names, width, slice, seen, weights, most, paint, x: tensors[own][token], memory: tensors[memory] }
+  const memory = cross
+    ? streamAfter(
+        `encoder.layers.${Math.max(...Object.keys(tensors).map(name => Number(/^encoder\.layers\.(\d+)/.exec(name)?.[1] ?? 0)))}.feed_forward`,
+      )
+    : own
+  const all = {
+    ...chosen,
+    cross,
+    names,
+    width,
+    slice,
+    seen,
+    weights,
+    most,
+    paint,
+    x: tensors[own][token],
+    memory: tensors[memory],
+  }
   return { projections, scores, sum, concat }[chosen.step](passage, all, parts)
 }
 
@@ -33,9 +50,17 @@ function projections({ size }, all, parts) {
   const from = kind => (kind === "query" || !cross ? token : most)
   const vectors = Object.fromEntries(KINDS.map(kind => [kind, slice(kind, from(kind))]))
   const scale = scaleOf(...Object.values(vectors))
-  const table = sheet(`What head ${head + 1} makes of it`, ["", `${width} features`], KINDS.map(kind => ({
-    name: kind === "query" || !cross ? kind : h("span", {}, `${kind} of `, quoted(names[most])), vector: vectors[kind], kind,
-  })), scale, paint)
+  const table = sheet(
+    `What head ${head + 1} makes of it`,
+    ["", `${width} features`],
+    KINDS.map(kind => ({
+      name: kind === "query" || !cross ? kind : h("span", {}, `${kind} of `, quoted(names[most])),
+      vector: vectors[kind],
+      kind,
+    })),
+    scale,
+    paint,
+  )
   const place = h("div", {})
   let feature = 0
   let drawn = () => {}
@@ -60,8 +85,15 @@ function projections({ size }, all, parts) {
     products.append(strips)
     const words = h("p", {})
     place.replaceChildren(
-      h("p", { class: "quiet" }, `Head ${head + 1}'s ${width} rows of the ${kind} matrix, ${size} columns; the row of the feature is marked.`),
-      h("div", { class: `strip ${kind} tall` }, canvas, row), h("p", { class: "quiet" }, "That row times x, feature by feature:"), products, words,
+      h(
+        "p",
+        { class: "quiet" },
+        `Head ${head + 1}'s ${width} rows of the ${kind} matrix, ${size} columns; the row of the feature is marked.`,
+      ),
+      h("div", { class: `strip ${kind} tall` }, canvas, row),
+      h("p", { class: "quiet" }, "That row times x, feature by feature:"),
+      products,
+      words,
     )
     drawn = at => {
       const terms = input.map((entry, index) => entry * found.matrix[at * size + index])
@@ -71,18 +103,50 @@ function projections({ size }, all, parts) {
       show(sum, total, 2)
       show(bias, found.bias[at], 2)
       show(result, total + found.bias[at], 2)
-      words.replaceChildren("Their sum ", sum, ", plus the bias ", bias, ", is feature ", String(at + 1), ` of the ${kind}: `, result, ".")
+      words.replaceChildren(
+        "Their sum ",
+        sum,
+        ", plus the bias ",
+        bias,
+        ", is feature ",
+        String(at + 1),
+        ` of the ${kind}: `,
+        result,
+        ".",
+      )
     }
     drawn(feature)
   }
-  const pick = choice(shownMatrix, "kind", "Matrix", KINDS.map(kind => [kind, { query: "W_Q", key: "W_K", value: "W_V" }[kind]]))
+  const pick = choice(
+    shownMatrix,
+    "kind",
+    "Matrix",
+    KINDS.map(kind => [kind, { query: "W_Q", key: "W_K", value: "W_V" }[kind]]),
+  )
   pick.update()
   pick.node.addEventListener("change", draw)
   draw()
-  const whole = sheet(cross ? "From the decoder" : "Of the residual stream", ["", `${size} features`], [{ name: "x", vector: x, kind: all.stack }], scaleOf(x), paint, { marked: false })
+  const whole = sheet(
+    cross ? "From the decoder" : "Of the residual stream",
+    ["", `${size} features`],
+    [{ name: "x", vector: x, kind: all.stack }],
+    scaleOf(x),
+    paint,
+    { marked: false },
+  )
   const sentence = cross
-    ? ["The query comes from the decoder, at ", quoted(piece), ". Keys and values come from the encoder: each source token has one, here ", quoted(names[most]), "."]
-    : ["Three matrices turn the vector of ", quoted(piece), ` into a query, a key and a value of ${width} features each, for head ${head + 1}.`]
+    ? [
+        "The query comes from the decoder, at ",
+        quoted(piece),
+        ". Keys and values come from the encoder: each source token has one, here ",
+        quoted(names[most]),
+        ".",
+      ]
+    : [
+        "Three matrices turn the vector of ",
+        quoted(piece),
+        ` into a query, a key and a value of ${width} features each, for head ${head + 1}.`,
+      ]
   const read = at => {
     feature = at
     table.read(at)
@@ -97,21 +161,57 @@ function scores(passage, all) {
   const rows = names.map((name, position) => {
     if (position >= seen) return { name: quoted(name), quiet: true, hidden: true }
     const key = slice("key", position)
-    return { name: quoted(name), key, products: query.map((entry, index) => entry * key[index]), score: dot([...query], [...key]) }
+    return {
+      name: quoted(name),
+      key,
+      products: query.map((entry, index) => entry * key[index]),
+      score: dot([...query], [...key]),
+    }
   })
   const scale = scaleOf(query, ...rows.flatMap(({ key }) => (key ? [key] : [])))
   const large = scaleOf(...rows.flatMap(({ products }) => (products ? [products] : [])))
-  const top = sheet("The query", ["", `${width} features`], [{ name: quoted(piece), vector: query, kind: "query" }], scale, paint)
-  const lines = rows.flatMap(({ name, key, products, score, hidden }, position) => hidden
-    ? [{ name, quiet: true, cells: ["hidden", "−∞", bar(0)] }]
-    : [
-        { name, vector: key, kind: "key", label: position, cells: ["", "", ""] },
-        { name: h("span", { class: "times" }, "× query"), vector: products, cells: [fixed(score), fixed(score / Math.sqrt(width)), bar(weights[position])] },
-      ])
-  const table = sheet(`Keys${cross ? ", from the encoder," : ""} and their products with the query`, ["token", "key, then products", "sum", `÷ √${width}`, "weight"], lines, scale, productsPainter(paint, rows, large), { chosen: most })
+  const top = sheet(
+    "The query",
+    ["", `${width} features`],
+    [{ name: quoted(piece), vector: query, kind: "query" }],
+    scale,
+    paint,
+  )
+  const lines = rows.flatMap(({ name, key, products, score, hidden }, position) =>
+    hidden
+      ? [{ name, quiet: true, cells: ["hidden", "−∞", bar(0)] }]
+      : [
+          { name, vector: key, kind: "key", label: position, cells: ["", "", ""] },
+          {
+            name: h("span", { class: "times" }, "× query"),
+            vector: products,
+            cells: [fixed(score, 1), fixed(score / Math.sqrt(width)), bar(weights[position])],
+          },
+        ],
+  )
+  const table = sheet(
+    `Keys${cross ? ", from the encoder," : ""} and their products with the query`,
+    ["token", "key, then products", "sum", `÷ √${width}`, "weight"],
+    lines,
+    scale,
+    productsPainter(paint, rows, large),
+    { chosen: most },
+  )
   const masked = stack === "decoder" && !cross ? " What comes later is hidden by the mask." : ""
-  const sentence = [quoted(piece), " looks most at ", quoted(names[most]), ", with ", fixed(weights[most], 3), ` of head ${head + 1}'s weight.${masked}`]
-  return { sentence, nodes: [legend(scale), top.node, scrolled(table.node, "Keys and scores")], features: width, read: feature => [top, table].forEach(({ read }) => read(feature)) }
+  const sentence = [
+    quoted(piece),
+    " looks most at ",
+    quoted(names[most]),
+    ", with ",
+    fixed(weights[most], 3),
+    ` of head ${head + 1}'s weight.${masked}`,
+  ]
+  return {
+    sentence,
+    nodes: [legend(scale), top.node, scrolled(table.node, "Keys and scores")],
+    features: width,
+    read: feature => [top, table].forEach(({ read }) => read(feature)),
+  }
 }
 
 /** Products have a scale of their own: they are about the square of what is multiplied. */
@@ -131,9 +231,29 @@ function sum(passage, all) {
     { name: h("span", { class: "times" }, "× weight"), vector: shares[position], cells: [bar(weights[position])] },
   ])
   lines.push({ name: "added up", vector: total, kind: "output", cells: [""] })
-  const table = sheet("Values, and what the weights leave of them", ["token", "value, then its share", "weight"], lines, scale, paint, { digits: 3, chosen: most })
-  const sentence = [`Head ${head + 1} hands `, quoted(piece), " a mixture of the values. ", quoted(names[most]), " gives the largest share, ", fixed(weights[most], 3), "."]
-  return { sentence, nodes: [legend(scale), scrolled(table.node, "Values and shares")], features: width, read: table.read }
+  const table = sheet(
+    "Values, and what the weights leave of them",
+    ["token", "value, then its share", "weight"],
+    lines,
+    scale,
+    paint,
+    { digits: 3, chosen: most },
+  )
+  const sentence = [
+    `Head ${head + 1} hands `,
+    quoted(piece),
+    " a mixture of the values. ",
+    quoted(names[most]),
+    " gives the largest share, ",
+    fixed(weights[most], 3),
+    ".",
+  ]
+  return {
+    sentence,
+    nodes: [legend(scale), scrolled(table.node, "Values and shares")],
+    features: width,
+    read: table.read,
+  }
 }
 
 function concat(passage, all) {
@@ -145,14 +265,43 @@ function concat(passage, all) {
   const each = Array.from({ length: heads }, (_, index) => {
     const canvas = canvasFor(width)
     paint(canvas, joined.subarray(index * width, (index + 1) * width), scale)
-    return h("div", { class: "piece", "aria-current": index === head }, h("span", {}, String(index + 1)), h("div", { class: "strip" }, canvas))
+    return h(
+      "div",
+      { class: "piece", "aria-current": index === head },
+      h("span", {}, String(index + 1)),
+      h("div", { class: "strip" }, canvas),
+    )
   })
-  const table = sheet("One strip, and what the output matrix makes of it", ["", `${size} features`], [
-    { name: "concat", vector: joined, kind: "output" },
-    { name: "× W_O + bias", vector: out, kind: "output" },
-  ], scale, paint, { digits: 3 })
-  const sentence = [`The ${heads} heads' sums for `, quoted(piece), " are laid side by side; one more matrix mixes them. This goes back to the residual stream."]
-  return { sentence, nodes: [legend(scale), h("div", { class: "pieces", role: "img", "aria-label": `${heads} pieces of ${width} features, one from each head` }, ...each), table.node], features: size, read: table.read }
+  const table = sheet(
+    "One strip, and what the output matrix makes of it",
+    ["", `${size} features`],
+    [
+      { name: "concat", vector: joined, kind: "output" },
+      { name: "× W_O + bias", vector: out, kind: "output" },
+    ],
+    scale,
+    paint,
+    { digits: 3 },
+  )
+  const sentence = [
+    `The ${heads} heads' sums for `,
+    quoted(piece),
+    " are laid side by side; one more matrix mixes them. This goes back to the residual stream.",
+  ]
+  return {
+    sentence,
+    nodes: [
+      legend(scale),
+      h(
+        "div",
+        { class: "pieces", role: "img", "aria-label": `${heads} pieces of ${width} features, one from each head` },
+        ...each,
+      ),
+      table.node,
+    ],
+    features: size,
+    read: table.read,
+  }
 }
 
 function scrolled(node, label) {

@@ -42,7 +42,10 @@ export function computedPassage(model, tensors, source, written) {
     const network = HIDDEN.exec(name)?.[1]
     if (!network) continue
     const units = new Set(vectors.flatMap(strongest))
-    columns.set(network, new Map([...units].map(unit => [unit, column(tensors, `model.${network}.output_projection`, unit)])))
+    columns.set(
+      network,
+      new Map([...units].map(unit => [unit, column(tensors, `model.${network}.output_projection`, unit)])),
+    )
   }
   const { output } = passage.tensors
   const top = output.map(logits => mostProbable(logits, TOP).map(id => [id, logits[id]]))
@@ -71,7 +74,10 @@ function recorded(model, tensors, source, written) {
   const norms = new Map(
     Object.keys(found)
       .filter(name => name.endsWith("_add_norm"))
-      .map(name => [name, { gain: tensors[`model.${name}.norm.weight`].numbers, bias: tensors[`model.${name}.norm.bias`].numbers }]),
+      .map(name => [
+        name,
+        { gain: tensors[`model.${name}.norm.weight`].numbers, bias: tensors[`model.${name}.norm.bias`].numbers },
+      ]),
   )
   return { source, read, written, tensors: found, norms, heads, size, epsilon: model.config.norm_eps }
 }
@@ -82,9 +88,15 @@ export function strongest(hidden) {
 }
 
 function column(tensors, name, unit) {
-  const { shape: [height, width], numbers } = tensors[`${name}.weight`]
+  const {
+    shape: [height, width],
+    numbers,
+  } = tensors[`${name}.weight`]
   const scales = tensors[`${name}.weight.scale`]?.numbers ?? new Float32Array(height).fill(1)
-  return scaled(Float32Array.from({ length: height }, (_, row) => numbers[row * width + unit]), scales)
+  return scaled(
+    Float32Array.from({ length: height }, (_, row) => numbers[row * width + unit]),
+    scales,
+  )
 }
 
 function scaled(numbers, scales) {

@@ -24,7 +24,9 @@ export function placeOf(at) {
 
 /** The sublayers of a layer, in order. */
 export function sublayers(stack) {
-  return stack === "encoder" ? ["self_attention", "feed_forward"] : ["self_attention", "cross_attention", "feed_forward"]
+  return stack === "encoder"
+    ? ["self_attention", "feed_forward"]
+    : ["self_attention", "cross_attention", "feed_forward"]
 }
 
 /** The name of a sublayer as the book writes it. */

@@ -16,19 +16,30 @@ export function sheet(caption, head, rows, scale, paint, { marked = true, digits
     if (vector) paint(canvas, vector, scale)
     const value = number()
     if (vector) numbers.push([value, vector])
-    const strip = h("div", { class: kind ? `strip ${kind}` : "strip" }, ...(vector ? [canvas, ...(marked ? [h("i", {})] : [])] : []))
+    const strip = h(
+      "div",
+      { class: kind ? `strip ${kind}` : "strip" },
+      ...(vector ? [canvas, ...(marked ? [h("i", {})] : [])] : []),
+    )
     return h(
-      "tr", { class: quiet ? "quiet" : "", "aria-current": chosen !== undefined && label === chosen },
-      h("th", { scope: "row" }, name), h("td", { class: "wide" }, strip),
-      ...(marked ? [h("td", {}, vector ? value : "")] : []), ...cells.map(cell => h("td", {}, cell)),
+      "tr",
+      { class: quiet ? "quiet" : "", "aria-current": chosen !== undefined && label === chosen },
+      h("th", { scope: "row" }, name),
+      h("td", { class: "wide" }, strip),
+      ...(marked ? [h("td", {}, vector ? value : "")] : []),
+      ...cells.map(cell => h("td", {}, cell)),
     )
   })
   const tops = marked ? [head[0], head[1], "here", ...head.slice(2)] : head
   const node = h(
-    "table", { class: "sheet" }, h("caption", {}, caption),
-    h("thead", {}, h("tr", {}, ...tops.map(text => h("th", { scope: "col" }, text)))), h("tbody", {}, ...lines),
+    "table",
+    { class: "sheet" },
+    h("caption", {}, caption),
+    h("thead", {}, h("tr", {}, ...tops.map(text => h("th", { scope: "col" }, text)))),
+    h("tbody", {}, ...lines),
   )
-  const read = feature => numbers.forEach(([value, vector]) => show(value, vector[Math.min(feature, vector.length - 1)], digits))
+  const read = feature =>
+    numbers.forEach(([value, vector]) => show(value, vector[Math.min(feature, vector.length - 1)], digits))
   return { node, read }
 }
 
@@ -62,9 +73,9 @@ export function legend(scale) {
 
 export const SHEET_LOOK = `
 q { unicode-bidi: isolate }
-.sheet { font-size: 0.8125rem; margin: 0.25rem 0 0.5rem }
+.sheet { font-size: 0.75rem; margin: 0.25rem 0 0.5rem }
 .sheet caption { font-size: 0.875rem; padding-bottom: 0 }
-.sheet th, .sheet td { padding: 0.1rem 0.2rem; vertical-align: middle; white-space: nowrap }
+.sheet th, .sheet td { padding: 0.1rem 0.15rem; vertical-align: middle; white-space: nowrap }
 .sheet th:first-child { max-width: 8.5rem; overflow: hidden; padding-left: 0; text-overflow: ellipsis }
 .sheet .wide { padding-left: 10px; width: 99% }
 .sheet th + th { text-align: left }
@@ -76,8 +87,9 @@ q { unicode-bidi: isolate }
 .query { --kind: var(--bbb-query) } .key { --kind: var(--bbb-key) } .value { --kind: var(--bbb-value) }
 .output { --kind: var(--bbb-output) } .encoder { --kind: var(--bbb-encoder) } .decoder { --kind: var(--bbb-decoder) }
 .weights { --kind: var(--bbb-weights) }
+@container (max-width: 24rem) { .strip { min-width: 2rem } .sheet th, .sheet td { padding: 0.1rem 1px } }
 .bar { background: linear-gradient(to right, color-mix(in srgb, var(--bar) 45%, transparent) calc(var(--share) * 100%), transparent 0);
-  border-bottom: 1px solid var(--bbb-line); display: inline-block; min-width: 2.75rem; padding: 0 0.1rem }
+  border-bottom: 1px solid var(--bbb-line); display: inline-block; min-width: 2.5rem; padding: 0 }
 .legend { align-items: center; display: flex; font-size: 0.75rem; gap: 0.4rem; margin: 0 }
 .ramp { background: linear-gradient(to right, var(--bbb-low), var(--bbb-middle), var(--bbb-high)); display: inline-block;
   height: 10px; width: 6rem }

@@ -41,7 +41,10 @@ export function scaleOf(...vectors) {
 export function pooled(vector, length) {
   const step = vector.length / length
   return Float32Array.from({ length }, (_, index) => {
-    const part = vector.subarray(Math.floor(index * step), Math.max(Math.floor((index + 1) * step), Math.floor(index * step) + 1))
+    const part = vector.subarray(
+      Math.floor(index * step),
+      Math.max(Math.floor((index + 1) * step), Math.floor(index * step) + 1),
+    )
     return part.reduce((most, each) => (Math.abs(each) > Math.abs(most) ? each : most), 0)
   })
 }

@@ -17,12 +17,16 @@ export function supply(model, places) {
     const whole = places()[`${name}.weight.scale`] // a matrix of whole numbers has a scale for each row
     const height = (places()[`${name}.bias`][1] - places()[`${name}.bias`][0]) / 4
     const stride = (end - begin) / height
-    const floats = async (part, unit) => new Float32Array(await bytes(`${name}.${part}`, first * unit, (first + count) * unit))
+    const floats = async (part, unit) =>
+      new Float32Array(await bytes(`${name}.${part}`, first * unit, (first + count) * unit))
     const cells = await bytes(`${name}.weight`, first * stride, (first + count) * stride)
     const bias = await floats("bias", 4)
     if (!whole) return { matrix: new Float32Array(cells), bias }
     const scales = await floats("weight.scale", 4)
-    return { matrix: Float32Array.from(new Int8Array(cells), (cell, index) => cell * scales[Math.floor(index / stride)]), bias }
+    return {
+      matrix: Float32Array.from(new Int8Array(cells), (cell, index) => cell * scales[Math.floor(index / stride)]),
+      bias,
+    }
   }
   return { trace: ask.trace, rows }
 }
@@ -31,7 +35,10 @@ function fromSite(model) {
   const beside = path => new URL(`../models/${path}`, import.meta.url).href
   const answer = async (path, options) => {
     const response = await fetch(beside(path), options).catch(() => null)
-    if (!response?.ok) throw new Error(`It did not come: ${response ? `${response.status} ${response.statusText}` : "the server cannot be reached"}.`)
+    if (!response?.ok)
+      throw new Error(
+        `It did not come: ${response ? `${response.status} ${response.statusText}` : "the server cannot be reached"}.`,
+      )
     return response
   }
   return {
@@ -48,7 +55,7 @@ function fromSite(model) {
 
 async function partOf(reader, first, last) {
   const part = new Uint8Array(last - first)
-  for (let place = 0; place < last; ) {
+  for (let place = 0; place < last;) {
     const { done, value } = await reader.read().catch(() => ({ done: true }))
     if (done) throw new Error("The file is cut short.")
     const [from, to] = [Math.max(first - place, 0), Math.min(last - place, value.length)]
