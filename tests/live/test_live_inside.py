@@ -149,8 +149,7 @@ def test_a_chain_by_hand_gives_every_tensor(found: dict[str, Tensor], trace: Tra
 
     def attention(at: str, x: Tensor, memory: Tensor, causal: bool) -> Tensor:
         query, key, value = (
-            cut(linear(y, f"{at}.{part}_projection"))
-            for part, y in (("query", x), ("key", memory), ("value", memory))
+            cut(linear(y, f"{at}.{part}_projection")) for part, y in (("query", x), ("key", memory), ("value", memory))
         )
         scores = query @ key.mT / width**0.5
         if causal:
@@ -213,7 +212,9 @@ def test_the_model_is_left_as_it_was(trace: Trace) -> None:
     assert not any(module._forward_hooks for module in trace.model.modules())
 
 
-@pytest.mark.parametrize("text, words", [("", "empty sentence"), (" \n\x1c", "empty sentence"), ("cat " * 300, "limit")])
+@pytest.mark.parametrize(
+    "text, words", [("", "empty sentence"), (" \n\x1c", "empty sentence"), ("cat " * 300, "limit")]
+)
 def test_no_trace_of_nothing_or_of_too_much(translator: Translator, text: str, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         Trace(translator, text)
@@ -296,9 +297,7 @@ def test_places_are_the_right_bytes_of_the_file(file: Path, trace: Trace) -> Non
     for name, (first, last) in where.items():
         assert content[first:last] == tensors[name].contiguous().numpy().tobytes(), name
     own = json.loads(header(trace.stored(where))["__metadata__"][KEY])["places"]
-    assert own.keys() == {
-        name for name in tensors if re.search(r"attention\.(query|key|value)_projection\.", name)
-    }
+    assert own.keys() == {name for name in tensors if re.search(r"attention\.(query|key|value)_projection\.", name)}
     assert all(tuple(place) == where[name] for name, place in own.items())
     assert {name.rsplit(".", 1)[-1] for name in own} == {"weight", "scale", "bias"}
 
@@ -326,7 +325,9 @@ def test_places_are_the_right_bytes_of_the_file(file: Path, trace: Trace) -> Non
 )
 def test_a_place_that_is_not_there(figure: InsideFigure, file: Path, at: str) -> None:
     for attempt in (lambda: figure.set_trait("at", at), lambda: InsideFigure(TEXT, at, file=file)):
-        with pytest.raises(TraitError, match=r"the model has no place .* with 2 layers in the encoder and 3 in the dec"):
+        with pytest.raises(
+            TraitError, match=r"the model has no place .* with 2 layers in the encoder and 3 in the dec"
+        ):
             attempt()
     assert figure.at == "encoder.layers.0.self_attention"
 
@@ -398,7 +399,9 @@ def test_a_text_that_is_set_is_translated(figure: InsideFigure, translator: Tran
     assert figure.trace == was
 
 
-@pytest.mark.parametrize("text, words", [("", "empty"), ("\n ", "empty"), ("cat " * 300, "over the model's limit of 60")])
+@pytest.mark.parametrize(
+    "text, words", [("", "empty"), ("\n ", "empty"), ("cat " * 300, "over the model's limit of 60")]
+)
 def test_a_text_that_cannot_be_translated_is_refused_and_the_old_one_stays(
     figure: InsideFigure, file: Path, text: str, words: str
 ) -> None:

@@ -31,7 +31,9 @@ def followed(trace: Trace) -> dict[str, Tensor]:
         for name, module in model.named_modules():
             if name.startswith(f"{stack}.") and name.endswith("_add_norm"):
                 total = x + found[f"{name.removesuffix('_add_norm')}.output_projection"]
-                x = F.layer_norm(total, total.shape[-1:], module.norm.weight, module.norm.bias, module.norm.eps).detach()
+                x = F.layer_norm(
+                    total, total.shape[-1:], module.norm.weight, module.norm.bias, module.norm.eps
+                ).detach()
                 found[name] = x
     return found
 
@@ -44,7 +46,9 @@ class Shown:
         self.weights = {name.removeprefix("model."): each for name, each in model_weights(trace.model).items()}
         self.config = trace.model.config
         self.width = self.config.d_model // self.config.heads
-        self.streams = {stack: self._stream(stack, side) for stack, side in (("encoder", "source"), ("decoder", "target"))}
+        self.streams = {
+            stack: self._stream(stack, side) for stack, side in (("encoder", "source"), ("decoder", "target"))
+        }
 
     def _stream(self, stack: str, side: str) -> list[str]:
         names = [name for name in self.tensors if name.startswith(f"{stack}.") and name.endswith("_add_norm")]
@@ -97,7 +101,9 @@ class Shown:
         last = self.tensors[self.streams["decoder"][-1]][token]
         table = self.weights["target_embedding.table.weight"]
         logits = table @ last
-        shares = self.trace.tensors()["output"][token].logsumexp(-1)  # of all 8,000, which a stored translation has exact
+        shares = self.trace.tensors()["output"][token].logsumexp(
+            -1
+        )  # of all 8,000, which a stored translation has exact
         ids = self.trace.tensors()["output"][token].topk(10).indices.tolist()
         rows = [[float(table[id, feature]), float(logits[id]), float((logits[id] - shares).exp())] for id in ids]
         return [float(last[feature]), *(each for row in rows for each in row)]
@@ -111,7 +117,10 @@ class Shown:
     def projections(self, at: str, token: int, head: int, feature: int, matrix: str) -> list[float]:
         cross = at.endswith("cross_attention")
         other = self.most(at, token, head) if cross else token
-        three = [float(self.part(at, kind, token if kind == "query" else other, head)[feature]) for kind in ("query", "key", "value")]
+        three = [
+            float(self.part(at, kind, token if kind == "query" else other, head)[feature])
+            for kind in ("query", "key", "value")
+        ]
         memory = self.tensors[self.streams["encoder"][-1]] if cross else self.tensors[self.before(at)]
         x = self.tensors[self.before(at)][token] if matrix == "query" else memory[other]
         row = head * self.width + feature
@@ -128,7 +137,13 @@ class Shown:
                 continue
             key = self.part(at, "key", position, head)
             raw = float(query @ key)
-            shown += [float(key[feature]), float(query[feature] * key[feature]), raw, float(score), float(weights[position])]
+            shown += [
+                float(key[feature]),
+                float(query[feature] * key[feature]),
+                raw,
+                float(score),
+                float(weights[position]),
+            ]
         return shown
 
     def sum(self, at: str, token: int, head: int, feature: int, matrix: str) -> list[float]:

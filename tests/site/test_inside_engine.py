@@ -199,7 +199,9 @@ def check_beside(found: Passage, trace: Trace, record_property: Record, toleranc
         for id, logit in each
     )
     totals = torch.tensor(found["logTotals"]) - logits.logsumexp(-1)
-    record_property("parity", (f"inside, logits to {tolerance:.0e}", "float32", max(far, float(totals.abs().max()) / size)))
+    record_property(
+        "parity", (f"inside, logits to {tolerance:.0e}", "float32", max(far, float(totals.abs().max()) / size))
+    )
     assert far < tolerance
     assert float(totals.abs().max()) / size < tolerance
     for step, ids in zip(logits, top, strict=True):  # the ten largest; two may stand the other way round if they tie
@@ -224,7 +226,9 @@ def check_beside(found: Passage, trace: Trace, record_property: Record, toleranc
             best = hidden.relu().argsort(descending=True, stable=True)[:STRONGEST]
             assert {int(unit) for unit in best if hidden[unit] > 0} <= mine.keys()
         units = list(mine)
-        torch.testing.assert_close(torch.tensor([mine[each] for each in units]), matrix[:, units].T, rtol=1e-6, atol=1e-9)
+        torch.testing.assert_close(
+            torch.tensor([mine[each] for each in units]), matrix[:, units].T, rtol=1e-6, atol=1e-9
+        )
     assert columns == {}
 
 
@@ -345,7 +349,10 @@ def test_a_part_of_a_matrix_is_fetched_as_it_stands_in_the_file(
     found = translating.call(parts(name), ROWS, [name, digest_of(content), places(content), wanted])
     for (each, first, count), part in zip(wanted, found, strict=True):
         torch.testing.assert_close(
-            torch.tensor(part["matrix"]).view(count, -1), weights[f"{each}.weight"][first : first + count], rtol=1e-6, atol=0
+            torch.tensor(part["matrix"]).view(count, -1),
+            weights[f"{each}.weight"][first : first + count],
+            rtol=1e-6,
+            atol=0,
         )
         assert torch.equal(torch.tensor(part["bias"]), weights[f"{each}.bias"][first : first + count])
 
@@ -358,4 +365,7 @@ def test_a_computed_passage_knows_where_the_matrices_stand_too(parts: Callable[[
 
 def test_a_matrix_that_is_not_there_is_named(parts: Callable[[str], Page]) -> None:
     tried = f"argument => ({ROWS})(argument).catch(({{ message }}) => message)"
-    assert translating.call(parts("tiny"), tried, ["tiny", "0", {}, [["model.x", 0, 1]]]) == "The file does not hold model.x."
+    assert (
+        translating.call(parts("tiny"), tried, ["tiny", "0", {}, [["model.x", 0, 1]]])
+        == "The file does not hold model.x."
+    )

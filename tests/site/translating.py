@@ -58,7 +58,9 @@ def page_of(body: str, script: str = '<script type="module" src="live/translator
 def load_parts(page: Page, url: str, name: str) -> None:
     """Open the empty page, and make every part of the engine, and `translator` with a model in it, global there."""
     page.goto(f"{url}parts.html")
-    page.evaluate(PARTS, [name, ["safetensors", "tokenizer", "transformer", "decoding", "translation", "passage", "supply"]])
+    page.evaluate(
+        PARTS, [name, ["safetensors", "tokenizer", "transformer", "decoding", "translation", "passage", "supply"]]
+    )
 
 
 def call(page: Page, expression: str, argument: object = None) -> Any:

@@ -64,7 +64,9 @@ function projections({ size }, all, parts) {
   const place = h("div", {})
   let feature = 0
   let drawn = () => {}
+  let newest = 0
   const draw = async () => {
+    const job = ++newest // a matrix that comes late does not take the place of the one that was asked for after it
     const kind = shownMatrix.get("kind")
     const input = kind === "query" || !cross ? x : memory[most]
     place.replaceChildren(h("p", { class: "quiet" }, "The matrix is being fetched."))
@@ -72,9 +74,10 @@ function projections({ size }, all, parts) {
     try {
       found = await parts(`model.${at}.${kind}_projection`, head * width, width)
     } catch ({ message }) {
-      place.replaceChildren(h("p", {}, `${message} The vectors above are there.`))
+      if (job === newest) place.replaceChildren(h("p", {}, `${message} The vectors above are there.`))
       return
     }
+    if (job !== newest) return
     const canvas = canvasFor(size, width)
     canvas.classList.add("matrix")
     paint(canvas, found.matrix, scaleOf(found.matrix))
