@@ -1,4 +1,4 @@
-"""What PyTorch says of a translation as a page has it: the tensors that follow from rounded ones, and each number shown."""
+"""What PyTorch says of a translation as a page has it: what follows from rounded tensors, and each number shown."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""A small web server that behaves as GitHub Pages does with a project: a path prefix, gzip, parts of files, 404.html."""
+"""A small web server that behaves as GitHub Pages does with a project: prefix, gzip, parts of files, 404.html."""
 
 import gzip
 import re

@@ -1,7 +1,7 @@
 """The numbers inside the Transformer, as a page records them: every tensor of a translation equals PyTorch's.
 
-A page has two ways to them. It computes a translation with the whole model; or it follows one that Python has stored, from
-the outputs of the linear layers, rounded to float16. Each is held to PyTorch with the same rounded weights.
+A page has two ways to them. It computes a translation with the whole model; or it follows one that Python has stored,
+from the outputs of the linear layers, rounded to float16. Each is held to PyTorch with the same rounded weights.
 """
 
 import base64
@@ -30,12 +30,12 @@ pytestmark = [
     pytest.mark.skipif(not MODEL.is_file(), reason="the box holds no model"),
 ]
 
-# Both compute in float32 and add up in another order. Relative to a tensor's largest number; a wrong one is off by far more.
-FLOAT32 = 5e-5
-# A stored number is off by half a unit of float16's last place, 2**-11 of it, or 2**-25 where float16 has no digits left.
+# Both compute in float32 and add up in another order, through up to 9 sublayers. Relative to a tensor's largest number.
+FLOAT32 = 2e-5
+# A stored number is off by half a unit of float16's last place: 2**-11 of it, or 2**-25 where it has no digits left.
 HALF, SUBNORMAL = 2**-11, 2**-25
-# What follows from stored numbers, against PyTorch without rounding: each vector has passed through up to 14 sums with a
-# rounded one, so that some units of 2**-11 of the largest number come together.
+# What follows from stored numbers, against PyTorch without rounding: a vector has been added to up to 9 rounded ones,
+# and normalised in between, so that some units of 2**-11 of the largest number come together.
 STORED = 4 * HALF
 TEXTS = {"tiny": LESSONS[0][0], MODEL.stem: SENTENCE}
 
@@ -85,7 +85,7 @@ def translators(folder: Path) -> Mapping[str, Any]:
 
 
 def passage(page: Page, expression: str, argument: object) -> Passage:
-    """What a function of JavaScript makes of its argument, with its tensors as `[position, features]`, ragged ones padded."""
+    """What a function of JavaScript makes of its argument; its tensors are vectors, one for each position."""
     found = translating.call(page, f"async argument => ({PACK})(await ({expression})(argument))", argument)
     numbers = torch.frombuffer(bytearray(base64.b64decode(found["numbers"])), dtype=torch.float32)
     tensors, place = {}, 0

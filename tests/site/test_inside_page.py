@@ -1,4 +1,4 @@
-"""The inside figure as a reader meets it, on a bare page in a real browser: numbers, walk, keyboard, odd input, failures."""
+"""The inside figure as a reader meets it, in a real browser: its numbers, walk and keyboard, odd input, failures."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -33,17 +33,17 @@ HELPERS = """async () => {
   Object.assign(window, await import("./source/places.mjs"))
   const root = () => document.querySelector("bbb-inside").shadowRoot
   const all = (selector, within = root()) => [...within.querySelectorAll(selector)]
-  const pressed = selector => all(selector).flatMap((node, index) => node.getAttribute("aria-pressed") === "true" ? [node] : [])
-  const fed = side => all(".flow .side").filter(node => node.textContent === side)[0].parentNode.querySelector(".tokens")
+  const lit = node => node.getAttribute("aria-pressed") === "true"
+  const fed = side => all(".flow .side").find(node => node.textContent === side).parentNode.querySelector(".tokens")
   window.see = () => ({
     title: root().querySelector(".opened .title").textContent,
     numbers: all(".opened data").filter(node => node.value !== "").map(node => Number(node.value)),
     texts: all(".opened data").map(node => node.textContent),
     said: root().querySelector(".said").textContent,
     counter: root().querySelector(".tour .shown").textContent,
-    block: pressed(".block").map(node => node.getAttribute("aria-label")),
+    block: all(".block").filter(lit).map(node => node.getAttribute("aria-label")),
     tokens: Object.fromEntries(["the encoder reads", "the decoder reads", "the decoder writes"].map(side => [
-      side, [...fed(side).children].flatMap((node, index) => node.getAttribute("aria-pressed") === "true" ? [index] : [])])),
+      side, [...fed(side).children].flatMap((node, index) => lit(node) ? [index] : [])])),
     step: all(".opened fieldset input").find(node => node.checked)?.parentNode.textContent,
     head: Number(root().querySelector("select").value),
     hidden: root().querySelector("select").closest("label").hidden,
@@ -105,7 +105,7 @@ def opened(page: Page, url: str, name: str = TINY) -> Locator:
 
 
 @pytest.fixture(scope="module")
-def stored(context: BrowserContext, url: str) -> Iterator[Callable[[str], Page]]:
+def stored(context: BrowserContext, url: str) -> Callable[[str], Page]:
     """A page with the stored sentence of a model; no model is loaded there."""
     pages: dict[str, Page] = {}
 
@@ -115,7 +115,7 @@ def stored(context: BrowserContext, url: str) -> Iterator[Callable[[str], Page]]
             opened(pages[name], url, name)
         return pages[name]
 
-    yield once
+    return once
 
 
 @pytest.fixture(scope="module")
@@ -743,10 +743,12 @@ def test_accessibility_and_layout_of_each_kind_of_block(browser: Browser, url: s
 CUT = """() => {
   const host = document.querySelector("bbb-inside")
   const box = host.getBoundingClientRect()
-  const scrolls = node => node && (/(auto|scroll)/.test(getComputedStyle(node).overflowX) || scrolls(node.parentElement))
+  const own = node => /(auto|scroll)/.test(getComputedStyle(node).overflowX)
+  const scrolls = node => node && (own(node) || scrolls(node.parentElement))
   return [...host.shadowRoot.querySelectorAll("*:not(.unseen)")].filter(node => {
     const { left, right, width } = node.getBoundingClientRect()
-    return width && (right > box.right + 1 || left < box.left - 8) && !scrolls(node.parentElement) && !node.closest("svg")
+    const beyond = width && (right > box.right + 1 || left < box.left - 8)
+    return beyond && !scrolls(node.parentElement) && !node.closest("svg")
   }).map(node => node.outerHTML.slice(0, 120))
 }"""
 
