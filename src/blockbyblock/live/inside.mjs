@@ -103,7 +103,7 @@ function build(model) {
   })
   const at = h("span", { class: "shown" })
   const features = h("label", { class: "slider" }, "Feature ", feature, at)
-  const title = h("h3", { class: "title" })
+  const title = h("p", { class: "title" })
   const sentence = h("p", { class: "sentence" })
   const link = h("p", { class: "quiet chapter" })
   const body = h("div", { class: "body" })
@@ -312,7 +312,7 @@ const look = `
 .typed input { flex: 1 1 16rem; font-size: 1rem; min-width: 0; padding: 0.2rem 0.5rem }
 .message { font-weight: 600; margin: 0.25rem 0; overflow-wrap: anywhere }
 .typed strong { overflow-wrap: anywhere }
-.title { font-size: 1.0625rem; margin: 0.5rem 0 0.25rem }
+.title { font-size: 1.0625rem; font-weight: 700; margin: 0.5rem 0 0.25rem }
 .tour { border-left: 3px solid var(--bbb-accent); padding-left: 0.75rem }
 .tour .controls { margin: 0 0 0.25rem }
 .said { margin: 0; min-height: 4.2em }

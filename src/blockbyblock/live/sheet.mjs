@@ -35,7 +35,7 @@ export function sheet(caption, head, rows, scale, paint, { marked = true, digits
     "table",
     { class: "sheet" },
     h("caption", {}, caption),
-    h("thead", {}, h("tr", {}, ...tops.map(text => h("th", { scope: "col" }, text)))),
+    h("thead", {}, h("tr", {}, ...tops.map(text => (text ? h("th", { scope: "col" }, text) : h("td", {}))))),
     h("tbody", {}, ...lines),
   )
   const read = feature =>
@@ -77,6 +77,7 @@ q { unicode-bidi: isolate }
 .sheet caption { font-size: 0.875rem; padding-bottom: 0 }
 .sheet th, .sheet td { padding: 0.1rem 0.15rem; vertical-align: middle; white-space: nowrap }
 .sheet th:first-child { max-width: 8.5rem; overflow: hidden; padding-left: 0; text-overflow: ellipsis }
+.sheet thead td { border-bottom: 1px solid var(--bbb-line) }
 .sheet .wide { padding-left: 10px; width: 99% }
 .sheet th + th { text-align: left }
 .sheet tr[aria-current="true"] th { font-weight: 700 }
