@@ -1,10 +1,21 @@
 # The Transformer, Block by Block. Each target is a thin cover over commands that README.md gives for use by hand.
 # Works with GNU make 3.81, the one of macOS.
 
-# The first of these that is new enough. Another one: make PYTHON=/path/to/python3.12 book
-PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
-	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$python && break; \
-	done)
+# What a shell may have set for another Python: it would start the wrong one, take the assertions out of the notebooks,
+# or import somebody else's package before this checkout's.
+unexport PYTHONHOME PYTHONOPTIMIZE PYTHONSAFEPATH PYTHONSTARTUP
+export PYTHONPATH := $(CURDIR)/src
+
+# The first of these that pyproject.toml lists. Another one: make PYTHON=/path/to/python3.12 book
+VERSIONS := $(shell sed -n 's/.*"Programming Language :: Python :: \(3\.[0-9]*\)".*/\1/p' pyproject.toml)
+PYTHON ?= $(shell unset PYTHONHOME; for python in python3 $(VERSIONS:%=python%); do \
+	$$python -c 'import sys; sys.exit("%d.%d" % sys.version_info[:2] not in "$(VERSIONS)".split())' 2>/dev/null && \
+	echo $$python && break; done)
+
+# An environment that was moved, copied or has lost its Python is made again: environment.py looks closer.
+USABLE := $(shell unset PYTHONHOME; .venv/bin/python -I -c 'import pip' 2>/dev/null && \
+	head -n 2 .venv/bin/pip | grep -F "$$(cd .venv && pwd -P)/bin/" > /dev/null && echo yes)
+AGAIN := $(if $(USABLE),,again)
 
 BIN := .venv/bin/python -m
 SITE := _build/html
@@ -15,7 +26,7 @@ NOTEBOOKS ?=
 DATA ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help book test serve run table lock bench faults mutants linkcheck clean $(STEPS)
+.PHONY: help book test serve run table lock bench faults mutants linkcheck clean again $(STEPS)
 
 help: ## say what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -59,7 +70,7 @@ check-site: .venv/requirements-dev.txt.stamp ## ... the built book in a real bro
 # sphinx-autobuild wants a conf.py, which Jupyter Book writes from _config.yml; it goes when the server stops.
 serve: .venv/requirements.txt.stamp ## serve the book and rebuild it while you write
 	@trap 'rm -f conf.py' EXIT; trap 'exit 0' INT TERM; \
-	.venv/bin/jupyter-book config sphinx . > /dev/null && PYTHONPATH=book/_extensions \
+	.venv/bin/jupyter-book config sphinx . > /dev/null && PYTHONPATH=book/_extensions:$$PYTHONPATH \
 		$(BIN) sphinx_autobuild . $(SITE) --port 8000 --open-browser --ignore '*/_build/*' --ignore '*/.venv/*'
 
 run: .venv/requirements.txt.stamp ## run the notebooks again and store their outputs
@@ -90,7 +101,9 @@ linkcheck: .venv/requirements.txt.stamp ## ask each other site that the book lin
 clean: ## remove what was built; the environment stays (rm -rf .venv removes that too)
 	rm -rf _build mutants .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage conf.py
 
-.venv/%.stamp: % pyproject.toml
-	@if [ -z "$(PYTHON)" ]; then echo "No Python from 3.11 to 3.13 found: sudo apt install python3.11 python3.11-venv" \
-		"(Debian, Ubuntu) or brew install python@3.12 (macOS), or make PYTHON=/path/to/python3.12"; exit 1; fi
-	@$(PYTHON) book/_tools/environment.py $*
+.venv/%.stamp: % pyproject.toml $(AGAIN)
+	@python=$(or $(PYTHON),python3); command -v $$python > /dev/null || { echo "No Python found: sudo apt install" \
+		"python3 python3-venv (Debian, Ubuntu), sudo dnf install python3 (Fedora), brew install python (macOS)"; exit 1; }; \
+	$$python book/_tools/environment.py $*
+
+again:

@@ -110,8 +110,9 @@ def markdown(rows: Sequence[Row]) -> str:
 
 def surroundings(settings: Settings) -> list[str]:
     """What the figures depend on: versions, processor, precision, model."""
-    packages = ("blockbyblock", "torch", "transformers", "ctranslate2")
-    versions = ", ".join(f"{package} {version(package)}" for package in packages)
+    peers = ", ".join(f"{package} {version(package)}" for package in ("transformers", "ctranslate2"))
+    # Of torch its build, +cpu or +cu130: the metadata of a wheel may leave that out.
+    versions = f"blockbyblock {version('blockbyblock')}, torch {torch.__version__}, {peers}"
     model = settings.model
     precision = "bfloat16" if settings.dtype == torch.bfloat16 else "float32 unless said otherwise"
     return [

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from benchmarks import report
 from benchmarks.__main__ import NO_DATA, PARTS, main
 from benchmarks.attention import attention, attention_passes
 from benchmarks.decoding import agreement, all_decoders, cache, decode, greedy_without_cache, untrained_model
@@ -334,6 +335,12 @@ def test_the_table_is_markdown():
     head, rule, line = table.splitlines()
     assert head.count("|") == rule.count("|") == line.count("|") == len(HEADER) + 1
     assert line == "| epoch | text | ours | 2.00 s | 1.50 s to 2.50 s | 1.00 | note |"
+
+
+def test_the_build_of_torch_is_named_though_its_metadata_leaves_it_out(monkeypatch):
+    monkeypatch.setattr(report, "version", lambda package: "2.13.0")
+    monkeypatch.setattr(torch, "__version__", "2.13.0+cu130")
+    assert "torch 2.13.0+cu130, transformers 2.13.0" in report.surroundings(SETTINGS)[0]
 
 
 def test_the_command_prints_the_table_and_writes_it(tmp_path, capsys):

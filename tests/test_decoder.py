@@ -126,6 +126,33 @@ def test_no_wrong_gradient_comes_out_of_a_cache():
         torch.cat(outputs, 1).sum().backward()
 
 
+@pytest.mark.parametrize("one_layer", [False, True])
+def test_a_cache_refuses_another_memory(one_layer):
+    """The keys and values of the first would be read, and nobody would see it."""
+    stack = decoder(1)
+    x, memory = inputs()
+    run, cache = (stack.layers[0], LayerCache()) if one_layer else (stack, DecoderCache(1))
+    run(x[:, :1], memory, cache=cache)
+    with pytest.raises(ValueError, match="keys and values of another memory: take a new cache"):
+        run(x[:, 1:2], memory + 1, cache=cache)
+    with pytest.raises(ValueError, match=r"of a memory \[2, 4, 8\], and this one is \[2, 3, 8\]: take a new cache"):
+        run(x[:, 1:2], memory[:, :3], cache=cache)
+    run(x[:, 1:2], memory.clone(), cache=cache)  # the same numbers are the same memory
+    assert cache.length == 2
+
+
+def test_a_cache_with_selected_rows_refuses_the_memory_of_others():
+    stack = decoder(2)
+    x, memory = inputs(batch=3)
+    cache = DecoderCache(2)
+    stack(x[:, :1], memory, cache=cache)
+    cache.select(torch.tensor([2, 0]))
+    with pytest.raises(ValueError, match="of another memory"):
+        stack(x[:2, 1:2], memory[:2], cache=cache)
+    stack(x[[2, 0], 1:2], memory[[2, 0]], cache=cache)
+    assert cache.length == 2
+
+
 def test_selecting_from_an_empty_cache_is_harmless():
     cache = DecoderCache(2)
     cache.select(torch.tensor([0]))

@@ -345,6 +345,14 @@ def test_top_p_of_one_keeps_even_what_rounding_would_lose():
     assert sampling_probabilities(logits, top_p=1.0).count_nonzero() == 4
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+@pytest.mark.parametrize("temperature", [1e-20, 1e-38, 1e-46, 5e-324])
+def test_the_lowest_temperatures_leave_the_largest_of_every_kind_of_number(temperature, dtype):
+    logits = torch.tensor([[-2.0, 0.5, 0.25, -1.0]], dtype=dtype)
+    for options in ({}, {"top_k": 2}, {"top_p": 0.5}):
+        assert sampling_probabilities(logits, temperature, **options).tolist() == [[0.0, 1.0, 0.0, 0.0]]
+
+
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
 def test_a_probability_at_a_temperature_is_its_power(temperature):
     powers = LOGITS.exp() ** (1 / temperature)

@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,8 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 
-from book._tools.notebooks import all_notebooks, cells, count_words, kernel_environment, tags
+from book._tools.naming import name_cells
+from book._tools.notebooks import all_notebooks, cells, count_words, kernel_environment, tags, without_exercises
 
 SECONDS_PER_CELL = 300
 METADATA = {
@@ -48,11 +49,12 @@ class ThisPython(KernelSpecManager):
 
 @dataclass(frozen=True)
 class Run:
-    """One execution of a notebook: how long it took, and the error that ended it, with the id of its cell."""
+    """One execution of a notebook: how long it took, the error that ended it, with the id of its cell, and new ids."""
 
     path: Path
     seconds: float
     error: str | None = None
+    renamed: dict[str, str] = field(default_factory=dict)
 
 
 def run(path: Path, *, store: bool = True, timeout: float = SECONDS_PER_CELL) -> Run:
@@ -63,8 +65,11 @@ def run(path: Path, *, store: bool = True, timeout: float = SECONDS_PER_CELL) ->
         store: whether to write the outputs back.
         timeout: how long one cell may take, in seconds.
     """
-    notebook = nbformat.read(path, as_version=4)
     begun = time.perf_counter()
+    try:
+        notebook = nbformat.read(path, as_version=4)
+    except (OSError, ValueError, nbformat.ValidationError) as error:  # a merge leaves a file that is no JSON
+        return Run(path, 0.0, f"{path}: no notebook: {str(error).splitlines()[0][:80]}")
     manager = AsyncKernelManager(kernel_spec_manager=ThisPython())
     client = NotebookClient(
         notebook,
@@ -80,9 +85,10 @@ def run(path: Path, *, store: bool = True, timeout: float = SECONDS_PER_CELL) ->
             client.execute()
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
         return Run(path, time.perf_counter() - begun, f"{path.name}, cell {failed_cell(notebook)}: {error}")
+    renamed = name_cells(notebook) if store else {}
     if store:
         write(path, tidied(notebook))
-    return Run(path, time.perf_counter() - begun)
+    return Run(path, time.perf_counter() - begun, renamed=renamed)
 
 
 def failed_cell(notebook: NotebookNode) -> str:
@@ -126,21 +132,34 @@ def run_all(paths: Sequence[Path], **options: Any) -> list[Run]:
             print(f"{result.seconds:6.1f} s  {'FAILED' if result.error else 'ran'}  {result.path.name}", flush=True)
             if result.error:
                 print(result.error, file=sys.stderr, flush=True)
+            for old, new in result.renamed.items():
+                print(f"{'':10}the cell {old} is now called {new}", flush=True)
             runs.append(result)
     return runs
 
 
 def table(runs: Sequence[Run]) -> str:
-    """Return one line per notebook: code cells, words, seconds, exercises."""
+    """Return one line per notebook: code cells and words without the exercises, seconds, exercises."""
     lines = [f"{'notebook':36} {'code cells':>10} {'words':>6} {'seconds':>8} {'exercises':>9}"]
     for result in runs:
+        if not result.seconds:
+            continue  # it could not be read
         notebook = nbformat.read(result.path, as_version=4)
-        code = cells(notebook, "code")
-        exercises = sum("exercise-stub" in tags(cell) for cell in code)
-        lines.append(
-            f"{result.path.name:36} {len(code):10} {count_words(notebook):6} {result.seconds:8.1f} {exercises:9}"
-        )
+        exercises = sum("exercise-stub" in tags(cell) for cell in notebook.cells)
+        counted = without_exercises(notebook)
+        code, words = len(cells(counted, "code")), count_words(counted)
+        lines.append(f"{result.path.name:36} {code:10} {words:6} {result.seconds:8.1f} {exercises:9}")
     return "\n".join(lines)
+
+
+def named(patterns: Sequence[Path]) -> list[Path]:
+    """Return the notebooks that were named, each once; a shell of Windows leaves a `*` to us."""
+    found = [
+        path
+        for pattern in patterns
+        for path in (sorted(pattern.parent.glob(pattern.name)) if "*" in pattern.name else [pattern]) or [pattern]
+    ]
+    return list(dict.fromkeys(found))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -150,9 +169,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--check", action="store_true", help="store nothing; print a table of what ran")
     parser.add_argument("--timeout", type=float, default=SECONDS_PER_CELL, help="seconds that one cell may take")
     options = parser.parse_args(arguments)
-    paths = options.notebooks or all_notebooks()
+    paths = named(options.notebooks) if options.notebooks else all_notebooks()
     if not paths:
         parser.error("there is no notebook in book/")
+    for path in paths:
+        if path.suffix != ".ipynb" or not path.is_file():
+            parser.error(f"{path} is no notebook; book/ holds {', '.join(each.name for each in all_notebooks())}")
     runs = run_all(paths, store=not options.check, timeout=options.timeout)
     if options.check:
         print(f"\n{table(runs)}")

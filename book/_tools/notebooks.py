@@ -19,6 +19,7 @@ KERNEL_ENVIRONMENT = {
     "PYTHONHASHSEED": "0",
     "IPYTHONDIR": str(BOOK.parent / "_build" / "ipython"),
     "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+    "PYTHONOPTIMIZE": "",  # with it, no assertion of a notebook would be tried
 }
 
 
@@ -48,6 +49,20 @@ def cells(notebook: NotebookNode, kind: str) -> list[NotebookNode]:
 def tags(cell: NotebookNode) -> set[str]:
     """Return the tags of a cell."""
     return set(cell.metadata.get("tags", []))
+
+
+def without_exercises(notebook: NotebookNode) -> NotebookNode:
+    """Return the notebook without its exercises: their cells, and the paragraph that stands before a stub.
+
+    An exercise is extra: a chapter is not too long because it has one more.
+    """
+    kinds = [{tag for tag in tags(cell) if tag.startswith("exercise-")} for cell in notebook.cells]
+    kept = [
+        cell
+        for cell, kind, following in zip(notebook.cells, kinds, [*kinds[1:], set()], strict=True)
+        if not kind and not (cell.cell_type == "markdown" and "exercise-stub" in following)
+    ]
+    return NotebookNode({**notebook, "cells": kept})
 
 
 def lines_of_code(cell: NotebookNode) -> int:

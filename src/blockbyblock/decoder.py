@@ -1,5 +1,6 @@
 """The decoder: N layers of masked self-attention, encoder-decoder attention and feed-forward (paper, section 3.1)."""
 
+import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
@@ -20,6 +21,24 @@ class LayerCache:
         self.target: KeyValue | None = None  # the buffers, of which the first `length` positions are in use
         self.length = 0
         self.memory: KeyValue | None = None
+        self._source: Tensor | None = None  # the memory that these were computed from
+
+    def require_memory(self, memory: Tensor) -> None:
+        """Refuse another memory than that whose keys and values are held, which would be read instead of it.
+
+        Raises:
+            ValueError: the memory has another shape, or holds other numbers.
+        """
+        held = self._source
+        if held is not None and held is not memory:  # the same object at each step, until rows are selected
+            if (held.shape, held.dtype, held.device) != (memory.shape, memory.dtype, memory.device):
+                raise ValueError(
+                    f"the cache holds the keys and values of a memory {list(held.shape)}, and this one is "
+                    f"{list(memory.shape)}: take a new cache"
+                )
+            if not torch.equal(held, memory):
+                raise ValueError("the cache holds the keys and values of another memory: take a new cache")
+        self._source = memory
 
     def extend(self, key: Tensor, value: Tensor) -> KeyValue:
         """Append the keys and values of new target positions; returns those of all positions so far.
@@ -46,6 +65,7 @@ class LayerCache:
             pair and (pair[0].index_select(0, rows), pair[1].index_select(0, rows))
             for pair in (self.target, self.memory)
         )
+        self._source = None if self._source is None else self._source.index_select(0, rows)
 
 
 def _with_room(held: Tensor, positions: int) -> Tensor:
@@ -60,7 +80,7 @@ class DecoderCache:
     """What a decoder need not compute again when it appends tokens: one `LayerCache` per layer.
 
     The keys and values of earlier target positions never change, because no position sees a later one; those of the
-    memory never change at all.
+    memory never change at all. So a cache serves one batch of sentences: with another memory it is refused.
 
     Args:
         layers: number of decoder layers.
@@ -115,9 +135,12 @@ class DecoderLayer(nn.Module):
             cache: keys and values of earlier calls; extended in place.
 
         Raises:
-            ValueError: sizes do not fit together; in particular the batches of target and memory differ.
+            ValueError: sizes do not fit together; in particular the batches of target and memory differ. Or the cache
+                was filled from another memory.
         """
         kept = cache is not None
+        if cache is not None:
+            cache.require_memory(memory)
         if cache is None:
             cache = LayerCache()  # so that there is one path, whether or not somebody keeps it
 

@@ -69,7 +69,9 @@ def from_torch(peer: nn.Module) -> nn.Module:
     Convert an `nn.Transformer` by its two halves, `peer.encoder` and `peer.decoder`.
 
     Raises:
-        ValueError: a module that we do not have (no biases, key and value widths of their own, another activation).
+        ValueError: a module that we do not have: without biases, with key and value widths of their own or another
+            activation; one whose parts were changed so that they differ, as layers of another order, layer norms of
+            another `eps`, or numbers of another kind; or one that computes by a `forward` of its own.
         TypeError: not a module of `torch.nn` that this knows.
     """
     module = _our_peer(peer)
@@ -130,7 +132,10 @@ def _torch_peer(module: nn.Module) -> nn.Module:
 
 
 def _our_peer(peer: nn.Module) -> nn.Module:
+    if len(kinds := {parameter.dtype for parameter in peer.parameters()}) > 1:
+        raise ValueError(f"a module here has numbers of one kind, this {type(peer).__name__} of {kinds}")
     if isinstance(peer, nn.MultiheadAttention):
+        _require_plain(peer, nn.MultiheadAttention)
         if peer.in_proj_weight is None or peer.in_proj_bias is None or peer.bias_k is not None or peer.add_zero_attn:
             raise ValueError(
                 "only an nn.MultiheadAttention with biases, one width for query, key and value, and no added keys has "
@@ -145,31 +150,98 @@ def _our_peer(peer: nn.Module) -> nn.Module:
         config = _layer_config(peer, final_norm=None)
         return EncoderLayer(config) if isinstance(peer, nn.TransformerEncoderLayer) else DecoderLayer(config)
     if isinstance(peer, nn.TransformerEncoder | nn.TransformerDecoder):
-        config = _layer_config(peer.layers[0], final_norm=peer.norm is not None)
-        return (Encoder if isinstance(peer, nn.TransformerEncoder) else Decoder)(config, len(peer.layers))
+        ours, theirs = (
+            (Encoder, nn.TransformerEncoder)
+            if isinstance(peer, nn.TransformerEncoder)
+            else (Decoder, nn.TransformerDecoder)
+        )
+        _require_plain(peer, theirs)
+        configs = [_layer_config(layer, final_norm=peer.norm is not None) for layer in peer.layers]
+        if peer.norm is not None:
+            norm = (_norm_eps(peer.norm, configs[0].d_model), configs[0].norm_eps)
+            _one({"the final norm's eps": norm[0], "the layers' eps": norm[1]})
+        for number, config in enumerate(configs[1:], start=1):
+            if config != configs[0]:
+                raise ValueError(f"all layers are alike here, but layer {number} is {config}, and layer 0 {configs[0]}")
+        return ours(configs[0], len(configs))
     raise TypeError(f"cannot convert a {type(peer).__name__} from torch.nn")
 
 
 def _layer_config(
     layer: nn.TransformerEncoderLayer | nn.TransformerDecoderLayer, *, final_norm: bool | None
 ) -> BlockConfig:
-    _our_peer(layer.self_attn)  # raises if we have no such attention
+    """What a layer is, from each of its parts: any of them may have been changed since it was made.
+
+    Raises:
+        ValueError: no one configuration says what the layer computes.
+    """
+    decodes = isinstance(layer, nn.TransformerDecoderLayer)
+    _require_plain(layer, nn.TransformerDecoderLayer if decodes else nn.TransformerEncoderLayer)
+    attentions: dict[str, Any] = {"self_attn": layer.self_attn}
+    if decodes:
+        attentions["multihead_attn"] = layer.multihead_attn
+    for attention in attentions.values():
+        _our_peer(attention)  # raises if we have no such attention
     names = {torch.nn.functional.relu: "relu", torch.nn.functional.gelu: "gelu"}
     activation = names.get(layer.activation)
     if activation is None:
         raise ValueError(f"the activation {layer.activation} is neither relu nor gelu")
+    # An encoder layer's fast path, without gradients, does not look at `activation` but at this note of it.
+    noted = getattr(layer, "activation_relu_or_gelu", None)
+    if noted not in (None, {"relu": 1, "gelu": 2}[activation]):
+        raise ValueError(
+            f"the activation was changed to {activation} after the layer was made: its fast path ignores it"
+        )
+    d_model = _one({name: attention.embed_dim for name, attention in attentions.items()})
+    d_ff = layer.linear1.out_features
+    for linear, sizes in ((layer.linear1, (d_model, d_ff)), (layer.linear2, (d_ff, d_model))):
+        _require_plain(linear, nn.Linear)
+        if linear.bias is None or (linear.in_features, linear.out_features) != sizes:
+            raise ValueError(f"the feed-forward network needs biases, and here a linear layer of {sizes}: got {linear}")
+    numbers = (1, 2, 3) if decodes else (1, 2)
     return BlockConfig(
-        d_model=layer.self_attn.embed_dim,
-        heads=layer.self_attn.num_heads,
-        d_ff=layer.linear1.out_features,
-        dropout=layer.dropout1.p,
-        attention_dropout=layer.self_attn.dropout,
+        d_model=d_model,
+        heads=_one({name: attention.num_heads for name, attention in attentions.items()}),
+        d_ff=d_ff,
+        dropout=_one({f"dropout{number}": getattr(layer, f"dropout{number}").p for number in numbers}),
+        attention_dropout=_one({name: attention.dropout for name, attention in attentions.items()}),
         activation_dropout=layer.dropout.p,
         activation=activation,  # type: ignore[arg-type]
         pre_norm=layer.norm_first,
         final_norm=final_norm,
-        norm_eps=layer.norm1.eps,
+        norm_eps=_one({f"norm{number}.eps": _norm_eps(getattr(layer, f"norm{number}"), d_model) for number in numbers}),
     )
+
+
+def _norm_eps(norm: Any, d_model: int) -> float:
+    _require_plain(norm, nn.LayerNorm)
+    if norm.weight is None or norm.bias is None or norm.normalized_shape != (d_model,):
+        raise ValueError(f"a layer norm here has a weight and a bias of {d_model} numbers each; got {norm}")
+    return float(norm.eps)
+
+
+def _one(values: dict[str, Any]) -> Any:
+    """What all of these are.
+
+    Raises:
+        ValueError: they differ.
+    """
+    if len({*values.values()}) > 1:
+        each = ", ".join(f"{name}={value}" for name, value in values.items())
+        raise ValueError(f"one number serves for all of these here, and they differ: {each}")
+    return next(iter(values.values()))
+
+
+def _require_plain(module: nn.Module, kind: type[nn.Module]) -> None:
+    """Refuse another module in the place of one that is known, and one that computes something else under its name.
+
+    Raises:
+        ValueError: naming both.
+    """
+    if not isinstance(module, kind) or type(module).forward is not kind.forward or "forward" in vars(module):
+        raise ValueError(
+            f"a {type(module).__module__}.{type(module).__name__} does not compute what nn.{kind.__name__} does"
+        )
 
 
 def _torch_pairs(module: Any, peer: Any) -> Iterator[tuple[Tensor, Tensor]]:
@@ -275,8 +347,10 @@ def from_marian(peer: MarianMTModel) -> Transformer:
         if not getattr(theirs_config, name):
             raise ValueError(f"a Marian model with {name}=False has no counterpart here")
     activation = {"swish": "silu"}.get(theirs_config.activation_function, theirs_config.activation_function)
+    norms = [module for module in peer.modules() if isinstance(module, nn.LayerNorm)]
     model = Transformer(
         TransformerConfig(
+            norm_eps=_one({f"norm {number}'s eps": norm.eps for number, norm in enumerate(norms)}),
             d_model=theirs_config.d_model,
             heads=theirs_config.encoder_attention_heads,
             d_ff=theirs_config.encoder_ffn_dim,

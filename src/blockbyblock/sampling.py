@@ -76,6 +76,9 @@ def sampling_probabilities(
         ValueError: the temperature or `top_k` is not above zero, or `top_p` is not in (0, 1].
     """
     _check_sampling(temperature, top_k, top_p)
+    # Torch divides in float32 or float64. A temperature that is 0 there would make 0 / 0 of the largest logit.
+    divides_in = torch.promote_types(logits.dtype, torch.float32)
+    temperature = max(temperature, torch.finfo(divides_in).smallest_normal)
     # The largest logit is subtracted before the division, so that a tiny temperature makes no infinity.
     probabilities = ((logits - logits.amax(-1, keepdim=True)) / temperature).softmax(-1)
     if top_p == 1:

@@ -1,7 +1,8 @@
 """A model's weights in safetensors files: numbers and text, nothing that could run when it is read."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
@@ -51,10 +52,13 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
     Raises:
         FileNotFoundError: there is no such file.
+        IsADirectoryError: it is a folder.
         CheckpointError: it is truncated, or something else.
     """
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder, and a file *.safetensors is needed")
     try:
-        with safe_open(str(path), framework="pt") as file:
+        with _name_in_utf8(path) as name, safe_open(name, framework="pt") as file:
             values = json.loads((file.metadata() or {}).get(KEY, "null"))
             if not isinstance(values, dict) or values.get("version") != VERSION:
                 raise CheckpointError(f"{path} is a safetensors file, but none of this book, version {VERSION}")
@@ -64,6 +68,18 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise CheckpointError(f"{path} is truncated, or no safetensors file: {error}") from error
     except json.JSONDecodeError as error:
         raise CheckpointError(f"{path} holds a text that is not JSON: {error}") from error
+
+
+@contextmanager
+def _name_in_utf8(path: Path) -> Iterator[str]:
+    """A name by which the library can open the file. It knows UTF-8 alone, and Linux gives names of any bytes."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        with path.open("rb") as file:
+            yield f"/proc/self/fd/{file.fileno()}"
+    else:
+        yield str(path)
 
 
 def require_config(path: Path, values: Mapping[str, Any], config: TransformerConfig) -> None:

@@ -1,5 +1,6 @@
 """The other commands, end to end on a training of seconds; mistakes of a user end in one line."""
 
+import gzip
 import hashlib
 import json
 import os
@@ -193,6 +194,125 @@ def test_evaluate_on_files(run, capsys, tmp_path):
     assert "--source and --references belong together" in capsys.readouterr().err
 
 
+def test_evaluate_reads_packed_and_marked_files_as_the_others(run, tmp_path, monkeypatch):
+    asked = watch_translations(monkeypatch)
+    (tmp_path / "source").write_bytes(b"\xef\xbb\xbfone\ntwo\n")
+    (tmp_path / "target").write_bytes(b"\xef\xbb\xbfeins\nzwei\n")
+    for name in ("source", "target"):
+        (tmp_path / f"{name}.gz").write_bytes(gzip.compress((tmp_path / name).read_bytes()))
+    scores = []
+    for ending in ("", ".gz"):
+        paths = ["--source", str(tmp_path / f"source{ending}"), "--references", str(tmp_path / f"target{ending}")]
+        assert main(["evaluate", str(run), *paths, "--json", str(tmp_path / "scores.json")]) == 0
+        scores.append(json.loads((tmp_path / "scores.json").read_text(encoding="utf-8")))
+    assert [texts for texts, _ in asked] == [["one", "two"]] * 2
+    assert scores[0] == scores[1]
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        (b"eins\nzw\xffei\n", "target, line 2: not UTF-8: byte 2 is 0xff"),
+        (b"eins\nzw\0ei\n", "target, line 2: NUL: byte 2 is 0x00"),
+        ("eins\nzwei\n".encode("utf-16"), "target is text in UTF-16"),
+        (None, "target is a folder"),
+    ],
+)
+def test_evaluate_names_the_file_that_cannot_be_read(run, capsys, tmp_path, content, message):
+    (tmp_path / "source").write_bytes(b"one\ntwo\n")
+    if content is None:
+        (tmp_path / "target").mkdir()
+    else:
+        (tmp_path / "target").write_bytes(content)
+    options = ["--source", str(tmp_path / "source"), "--references", str(tmp_path / "target")]
+    assert main(["evaluate", str(run), *options]) == 1
+    errors = capsys.readouterr().err
+    assert message in errors
+    assert errors.count("\n") == 1
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b" \n\n"])
+def test_evaluate_refuses_files_without_a_sentence(run, capsys, tmp_path, content):
+    """Nothing, translated as nothing, would be exactly right."""
+    for name in ("source", "target"):
+        (tmp_path / name).write_bytes(content)
+    options = ["--source", str(tmp_path / "source"), "--references", str(tmp_path / "target")]
+    assert main(["evaluate", str(run), *options]) == 1
+    output, errors = capsys.readouterr()
+    assert output == ""
+    assert errors.endswith("blockbyblock: there is no sentence to score\n")
+
+
+def test_evaluate_leaves_out_lines_that_are_empty_on_all_sides_and_counts_them(run, capsys, tmp_path, monkeypatch):
+    asked = watch_translations(monkeypatch)
+    (tmp_path / "source").write_bytes(b"one\n\ntwo\n\n")
+    (tmp_path / "target").write_bytes(b"eins\n\n\n\n")
+    options = ["--source", str(tmp_path / "source"), "--references", str(tmp_path / "target"), "--beam", "1"]
+    assert main(["evaluate", str(run), *options]) == 0
+    assert [texts for texts, _ in asked] == [["one", "two"]]
+    assert "2 lines are empty in each of the files, and are left out" in capsys.readouterr().err
+
+
+OWN_TEXT = """
+title = "Mine"
+vocab_size = 280
+batch_tokens = 200
+[corpus]
+name = "parallel-text"
+source = "a.en"
+target = "a.de"
+validation = 2
+test = 2
+[model]
+d_model = 8
+heads = 2
+d_ff = 8
+encoder_layers = 1
+decoder_layers = 1
+max_length = 64
+[training]
+steps = 1
+warmup = 1
+"""
+
+
+@pytest.fixture
+def own_text(tmp_path) -> list[str]:
+    """What trains on `a.en` and `a.de`, of ten lines each."""
+    (tmp_path / "mine.toml").write_text(OWN_TEXT, encoding="utf-8")
+    for language in ("en", "de"):
+        lines = "".join(f"{language} {number}\n" for number in range(10))
+        (tmp_path / f"a.{language}").write_text(lines, encoding="utf-8")
+    return ["train", str(tmp_path / "mine.toml"), "--data", str(tmp_path), "--to", str(tmp_path / "run"), "--quiet"]
+
+
+def test_training_refuses_text_in_another_encoding(own_text, tmp_path, capsys):
+    for language in ("en", "de"):
+        path = tmp_path / f"a.{language}"
+        path.write_bytes(path.read_text(encoding="utf-8").encode("utf-16"))
+    assert main(own_text) == 1
+    errors = capsys.readouterr().err
+    assert "a.en is text in UTF-16, and this package reads UTF-8: `iconv -f UTF-16 -t UTF-8` turns" in errors
+    assert "Windows" in errors
+    assert errors.count("\n") == 1
+
+
+def test_training_refuses_files_of_different_length_and_takes_them_where_asked(own_text, tmp_path, capsys):
+    path = tmp_path / "a.de"
+    path.write_text(path.read_text(encoding="utf-8").replace("de 2\n", ""), encoding="utf-8")
+    assert main(own_text) == 1
+    assert "a.de 9: they do not pair" in capsys.readouterr().err
+    assert not list(tmp_path.glob("run/*.safetensors"))
+    assert main([*own_text, "--set", "corpus.unpaired=leave out"]) == 0
+    assert "1 unpaired (line 10: 'en 9')" in capsys.readouterr().err
+
+
+def test_a_recipe_may_begin_with_a_byte_order_mark(own_text, tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
+    assert main(own_text) == 0
+
+
 @pytest.mark.parametrize("same", [False, True])
 def test_evaluate_warns_of_another_text_than_that_of_training(run, tmp_path, capsys, same):
     """The test part of another file may be what the model was trained on."""
@@ -300,6 +420,58 @@ def test_average_is_the_mean_of_the_files(run, tmp_path, capsys):
         average_files([], mean)
 
 
+def test_average_looks_for_the_files_of_a_pattern_where_the_shell_has_not(run, tmp_path, capsys):
+    files, mean = sorted(str(path) for path in run.glob("step_*")), tmp_path / "mean.safetensors"
+    assert main(["average", *files, "--to", str(mean)]) == 0
+    expected = mean.read_bytes()
+    assert main(["average", str(run / "step_*.safetensors"), "--to", str(mean)]) == 0
+    assert capsys.readouterr().err.count("the mean of 2 files") == 2
+    assert mean.read_bytes() == expected
+    assert main(["average", str(run / "stop_*.safetensors"), "--to", str(mean)]) == 1
+    assert "there is no file" in capsys.readouterr().err
+    brackets = tmp_path / "a[1].safetensors"
+    brackets.write_bytes(Path(files[0]).read_bytes())
+    assert main(["average", str(brackets), "--to", str(mean)]) == 0
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["average", "FOLDER", "--to", "mean"], "is a folder: name the checkpoints in it, as"),
+        (["average", "CHECKPOINT", "--to", "FOLDER"], "Is a directory"),
+        (["export", "MODEL", "--to", "FOLDER"], "Is a directory"),
+        (["evaluate", "MODEL", "--source", "FOLDER", "--references", "FOLDER"], "is a folder, and a file with text"),
+        (["translate", "--model", "MODEL", "--file", "FOLDER"], "is a folder, and a file with text"),
+        (["train", "FOLDER", "--to", "x"], "is a folder, and a file with text"),
+        (["train", "RECIPE", "--to", "RECIPE"], "is a file, and a training needs a folder"),
+        (["plot", "FOLDER", "--to", "x.svg"], "log.jsonl"),
+        (["plot", "RUN", "--to", "FOLDER"], "is a folder, and a picture needs the name of a file"),
+        (["info", "FOLDER"], "run.json"),
+    ],
+)
+def test_a_folder_in_the_place_of_a_file_is_one_clear_line(run, model, recipe, tmp_path, capsys, arguments, message):
+    (tmp_path / "folder").mkdir()
+    places = {"FOLDER": tmp_path / "folder", "MODEL": model, "RECIPE": recipe, "RUN": run}
+    places["CHECKPOINT"] = run / "step_00000002.safetensors"
+    assert main([str(places.get(argument, argument)) for argument in arguments]) == 1
+    errors = capsys.readouterr().err
+    assert message in errors
+    assert errors.count("\n") == 1
+    assert str(tmp_path / "folder") in errors or "RECIPE" in arguments
+    assert not [*(tmp_path / "folder").iterdir()]
+
+
+if sys.platform == "linux":  # where a name is bytes, and need not be text
+
+    def test_a_run_in_a_folder_whose_name_is_not_utf8_is_carried_out_and_used(recipe, tmp_path, capsys):
+        folder = os.fsdecode(os.fsencode(tmp_path) + b"/r\xfcn")
+        assert main(["train", recipe, "--to", folder, "--quiet"]) == 0
+        assert main(["train", recipe, "--to", folder, "--quiet", "--resume"]) == 0
+        assert main(["translate", "--model", folder, "one", "--max-length", "3"]) == 0
+        assert main(["average", f"{folder}/step_*.safetensors", "--to", f"{folder}/mean.safetensors"]) == 0
+        assert "the mean of 2 files" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("ending, begins", [("svg", b"<?xml"), ("png", b"\x89PNG")])
 def test_plot_writes_a_picture_of_the_log(run, tmp_path, ending, begins):
     for log in (run, run / "log.jsonl"):
@@ -345,6 +517,30 @@ def test_a_mistake_of_the_user_is_one_line(model, capsys, tmp_path, monkeypatch,
     assert message in errors
     assert errors.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+def no_home(monkeypatch):
+    """A user without HOME and without a line in the list of users."""
+
+    def unknown(self):
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "expanduser", unknown)
+    monkeypatch.setattr("blockbyblock.data.fetching.user_cache_path", lambda _: Path("~/.cache").expanduser())
+
+
+@pytest.mark.parametrize("named", [None, "~/corpora"])
+@pytest.mark.parametrize("option", [[], ["--data", "~nobody/corpora"]])
+def test_a_user_without_a_home_is_told_so_in_one_line(model, capsys, monkeypatch, named, option):
+    no_home(monkeypatch)
+    monkeypatch.delenv("BLOCKBYBLOCK_DATA", raising=False)
+    if named:
+        monkeypatch.setenv("BLOCKBYBLOCK_DATA", named)
+    recipe = str(Path(__file__).parents[2] / "recipes" / "multi30k-en-de.toml")
+    assert main(["train", recipe, "--to", "x", *option]) == 1
+    errors = capsys.readouterr().err
+    assert errors.startswith(f"blockbyblock: {option[-1] if option else named or 'no place to download to'}: Could not")
+    assert errors.count("\n") == 1
 
 
 @pytest.mark.parametrize("arguments", [[], ["nonsense"], ["translate", "--bean", "3"], ["train", "x.toml"]])

@@ -1,5 +1,6 @@
 """`blockbyblock translate`: one line in, one line out, whatever the line is."""
 
+import gzip
 import io
 import random
 import subprocess
@@ -60,6 +61,55 @@ def test_a_bad_line_is_named_and_the_rest_goes_on(model, capsys, tmp_path):
     assert lines[3] == printable(open_translator(model).translate(["mat"])[0])
     assert errors.split("\n")[0] == "line 2: not UTF-8: byte 0 is 0xff"
     assert "line 3: the sentence has 101 tokens with <end>, over the model's limit of 64" in errors
+
+
+MARK = b"\xef\xbb\xbf"
+SHORT = ["--beam", "1", "--max-length", "4"]
+
+
+@pytest.mark.parametrize("content", [MARK + b"the cat\n", b"the cat\n" + MARK + b"mat\n"])
+def test_a_byte_order_mark_is_not_translated(model, capsys, tmp_path, monkeypatch, content):
+    sentences = content.decode().replace("\ufeff", "").splitlines()
+    expected = "".join(
+        f"{printable(text)}\n" for text in open_translator(model).translate(sentences, beam=1, max_length=4)
+    )
+    (tmp_path / "in.txt").write_bytes(content)
+    monkeypatch.setattr(sys, "stdin", Stdin(content))
+    typed = [line.removesuffix("\n") for line in content.decode().splitlines()]
+    for arguments in ([], ["--file", str(tmp_path / "in.txt")], typed):
+        assert main(["translate", "--model", model, *SHORT, *arguments]) == 0
+        assert capsys.readouterr().out == expected
+
+
+def test_a_packed_file_is_read_as_it_is(model, capsys, tmp_path):
+    for name, content in (("in.txt", b"the cat\n"), ("in.txt.gz", gzip.compress(b"the cat\n"))):
+        (tmp_path / name).write_bytes(content)
+    outputs = []
+    for name in ("in.txt", "in.txt.gz"):
+        assert main(["translate", "--model", model, *SHORT, "--file", str(tmp_path / name)]) == 0
+        outputs.append(capsys.readouterr())
+    assert outputs[0] == outputs[1]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_text_in_another_encoding_is_refused_from_a_file_and_from_standard_input(
+    model, capsys, tmp_path, monkeypatch, encoding
+):
+    content = "the cat\nmat\n".encode(encoding)
+    (tmp_path / "in.txt").write_bytes(content)
+    monkeypatch.setattr(sys, "stdin", Stdin(content))
+    for name, arguments in (("in.txt", ["--file", str(tmp_path / "in.txt")]), ("standard input", [])):
+        assert main(["translate", "--model", model, *arguments]) == 1
+        output, errors = capsys.readouterr()
+        assert output == ""
+        assert f"{name} is text in UTF-{encoding[4:6]}" in errors
+        assert errors.count("\n") == 1
+
+
+def test_a_nul_is_a_bad_line(model, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", Stdin(b"the cat\nm\0at\n"))
+    assert main(["translate", "--model", model, *SHORT]) == 1
+    assert capsys.readouterr().err == "line 2: NUL: byte 1 is 0x00\n"
 
 
 def test_half_a_surrogate_pair_on_the_command_line_is_refused(model, capsys):
@@ -212,8 +262,8 @@ def test_a_thousand_odd_lines_give_a_thousand_lines(model, capsys, tmp_path):
     translator = open_translator(model)
     for number, (line, answer) in enumerate(zip(lines, answers, strict=False), start=1):
         try:
-            text = line.decode().strip()
-            fits = len(translator.tokenizer.encode(text)) < 64
+            text = line.decode().removeprefix("\ufeff").strip()
+            fits = len(translator.tokenizer.encode(text)) < 64 and b"\0" not in line
         except UnicodeDecodeError:
             fits = False
         assert (number in refused) == (not fits), line[:50]

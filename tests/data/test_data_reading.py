@@ -17,7 +17,7 @@ SEPARATORS = "\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
 def test_two_aligned_files_by_hand(tmp_path):
     (tmp_path / "a.en").write_bytes(b"one\n\ntwo\n  threethree  \nfour\n\xff\xfe\nsix\nseven\n")
     (tmp_path / "a.de").write_bytes(b"eins\nleer\nzwei\ndrei\n\nf\xc3\xbcnf\n" + b"s" * 11 + b"\n")
-    pairs, report = read_aligned(tmp_path / "a.en", tmp_path / "a.de", max_characters=10)
+    pairs, report = read_aligned(tmp_path / "a.en", tmp_path / "a.de", max_characters=10, unpaired="leave out")
     assert pairs == [("one", "eins"), ("two", "zwei"), ("threethree", "drei")]
     assert report.refused == {"empty": 2, "not UTF-8": 1, "too long": 1, "unpaired": 1}
     assert str(report).splitlines() == [
@@ -52,9 +52,9 @@ def test_a_report_shows_the_first_lines_and_shortens_them(tmp_path):
     assert str(report).endswith("; ...)")
 
 
-def test_a_byte_order_mark_is_no_text(tmp_path):
-    (tmp_path / "a.tsv").write_bytes(b"\xef\xbb\xbfone\teins\n")
-    assert read_tsv(tmp_path / "a.tsv")[0] == [("one", "eins")]
+def test_a_byte_order_mark_is_no_text_where_a_file_begins_or_one_was_put_behind_another(tmp_path):
+    (tmp_path / "a.tsv").write_bytes(b"\xef\xbb\xbfone\teins\n\xef\xbb\xbftwo\tzwei\n")
+    assert read_tsv(tmp_path / "a.tsv")[0] == [("one", "eins"), ("two", "zwei")]
 
 
 @pytest.mark.parametrize("end", [b"", b"\n", b"\r\n"])
@@ -81,15 +81,46 @@ def test_only_a_line_feed_ends_a_line(tmp_path, separator):
 )
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])  # the files are written anew for each example
 def test_every_line_is_a_pair_or_is_counted_whatever_the_bytes(tmp_path, sides, extra):
+    sides = [(b"one", b"eins"), *sides]  # a line of UTF-8 first: bytes alone may be those of another encoding
     (tmp_path / "a.en").write_bytes(b"".join(side + b"\n" for side, _ in sides))
     (tmp_path / "a.de").write_bytes(b"".join(side + b"\n" for _, side in sides) + b"more\n" * extra)
-    pairs, report = read_aligned(tmp_path / "a.en", tmp_path / "a.de", max_characters=8)
+    pairs, report = read_aligned(tmp_path / "a.en", tmp_path / "a.de", max_characters=8, unpaired="leave out")
     assert report.lines == len(sides) + extra == report.pairs + sum(report.refused.values())
     assert report.pairs == len(pairs)
     assert report.refused.get("unpaired", 0) == extra
     numbers = [number for shown in report.first.values() for number, _ in shown]
     assert len(set(numbers)) == len(numbers)
     assert all(source and target for source, target in pairs)
+    assert not any("\0" in side for pair in pairs for side in pair)
+
+
+def test_files_of_different_length_are_refused_unless_asked_for(tmp_path):
+    """A line that is missing in the middle gives the translation of one number to another."""
+    (tmp_path / "a.en").write_text("one\ntwo\nthree\nfour\nfive\n", encoding="utf-8")
+    (tmp_path / "a.de").write_text("eins\nzwei\nvier\nfünf\n", encoding="utf-8")
+    for first, second, counts in (("a.en", "a.de", ("5", "4")), ("a.de", "a.en", ("4", "5"))):
+        message = rf"{first} has {counts[0]} lines and .*{second} {counts[1]}: they do not pair.*unpaired=\"leave out\""
+        with pytest.raises(ValueError, match=message):
+            read_aligned(tmp_path / first, tmp_path / second)
+    pairs, report = read_aligned(tmp_path / "a.en", tmp_path / "a.de", unpaired="leave out")
+    assert (len(pairs), report.refused) == (4, {"unpaired": 1})
+
+
+@pytest.mark.unhooked
+def test_what_to_do_with_unpaired_lines_is_one_of_two(tmp_path):
+    with pytest.raises(ValueError, match="unpaired='cut' is not one of refuse, leave out"):
+        read_aligned(Path(__file__), Path(__file__), unpaired="cut")
+
+
+def test_a_nul_is_a_bad_line_and_the_rest_is_read(tmp_path):
+    (tmp_path / "a.en").write_bytes(b"one\ntw\0o\nthree\n")
+    (tmp_path / "a.de").write_bytes(b"eins\nzwei\ndrei\n")
+    pairs, report = read_aligned(tmp_path / "a.en", tmp_path / "a.de")
+    assert pairs == [("one", "eins"), ("three", "drei")]
+    assert report.refused == {"NUL": 1}
+    assert str(report).endswith("  1 NUL (line 2: 'tw\\x00o | zwei')")
+    (tmp_path / "a.tsv").write_bytes(b"one\teins\ntwo\tz\0wei\n")
+    assert read_tsv(tmp_path / "a.tsv")[1].refused == {"NUL": 1}
 
 
 def test_compressed_files_are_read_as_the_others(tmp_path):

@@ -128,4 +128,65 @@ def test_check_prints_a_table_and_stores_nothing(tmp_path, capfd):
     assert execute.main(["--check", str(path)]) == 0
     assert path.read_bytes() == before
     row = capfd.readouterr().out.splitlines()[-1].split()
-    assert [row[index] for index in (0, 1, 2, 4)] == ["sample.ipynb", "2", "3", "1"]
+    assert [row[index] for index in (0, 1, 2, 4)] == ["sample.ipynb", "1", "3", "1"]
+
+
+def test_an_editors_id_becomes_a_name_and_a_name_stays(tmp_path, capfd):
+    path = save(
+        tmp_path / "sample.ipynb",
+        text("## Why divide by √d_k?\n\nBecause.", cell_id="0b9c1f3a-d9cb-469f-a165-70867728950e"),
+        code("import math\n\ndef mean_of(x):\n    return x", cell_id="1f3a9c2e"),
+        text("It is small.", cell_id="b2c3d4e5"),
+        code("print(1)", cell_id="7d0d6cbe"),
+        text("## Why divide by √d_k?", cell_id="W0sZmlsZQ"),
+        code("loss = 1", cell_id="why-scale"),
+        text("**2. A window.** Write it.", cell_id="99999999"),
+        code("answer = ...", cell_id="88888888", tags="exercise-stub"),
+        code("print(answer)", cell_id="77777777", tags="exercise-check nbval-ignore-output"),
+        code("print(2)", cell_id="66666666", tags="exercise-solution hide-cell"),
+    )
+    assert execute.main([str(path)]) == 0
+    assert [cell.id for cell in nbformat.read(path, as_version=4).cells] == [
+        "why-divide-by-d",
+        "mean-of",
+        "mean-of-read",
+        "mean-of-read-code",
+        "why-divide-by-d-2",
+        "why-scale",
+        "exercise-a-window",
+        "stub-a-window",
+        "check-a-window",
+        "solution-a-window",
+    ]
+    said = capfd.readouterr().out
+    assert "the cell 1f3a9c2e is now called mean-of\n" in said
+    before = path.read_bytes()
+    assert execute.main([str(path)]) == 0
+    assert path.read_bytes() == before
+    assert "is now called" not in capfd.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["01_atention.ipynb", "index.md", ".", "no*.ipynb"])
+def test_a_mistyped_path_is_one_line(tmp_path, capfd, name):
+    (tmp_path / "index.md").touch()
+    with pytest.raises(SystemExit) as ended:
+        execute.main([str(tmp_path / name)])
+    assert ended.value.code == 2
+    said = capfd.readouterr().err.splitlines()[-1]
+    assert "is no notebook; book/ holds 00_translate_first.ipynb, " in said
+
+
+def test_a_file_that_is_no_notebook_is_one_line(tmp_path, capfd):
+    (tmp_path / "merged.ipynb").write_text("<<<<<<< HEAD")
+    assert execute.main(["--check", str(tmp_path / "merged.ipynb")]) == 1
+    [said] = capfd.readouterr().err.splitlines()
+    assert "merged.ipynb: no notebook: " in said
+
+
+def test_a_star_that_the_shell_has_left_names_each_notebook_once(tmp_path):
+    for name in ("one.ipynb", "two.ipynb"):
+        save(tmp_path / name, code("1"))
+    assert execute.named([tmp_path / "*.ipynb", tmp_path / "two.ipynb"]) == [
+        tmp_path / "one.ipynb",
+        tmp_path / "two.ipynb",
+    ]

@@ -5,8 +5,9 @@ import re
 import nbformat
 import pytest
 import yaml
-from hygiene import ROOT, RULES, form
+from hygiene import ROOT, RULES, chapters_are_of_a_length, form
 from nbformat.v4 import new_output
+from prose_numbers import numbers_in_prose_are_computed
 from sample import code, notebook, save, shown, text
 
 from blockbyblock.figures.chapters import CHAPTERS
@@ -26,6 +27,8 @@ GOOD = {
         code(CHECKED, cell_id="its-check", count=2),
     ],
     "timing": [code(CHECKED, "0.123456789 s", tags="nbval-ignore-output")],
+    "clock": [code(CHECKED, "1.5", tags="nbval-ignore-output timing")],
+    "tolerance": [code(CHECKED, "1.5", tags="nbval-ignore-output tolerance-30")],
     "checked by torch": [code("torch.testing.assert_close(a, b)", tags="nbval-ignore-output")],
     "exercise": [
         code("def f(): ...", tags="exercise-stub"),
@@ -71,6 +74,10 @@ BAD = {
         [code("check('f', f)", tags="exercise-check")],
         [code("interact(f)", tags="live")],
         [code("interact(f)", "1", tags="live nbval-skip")],
+        [code("check('f', g).require()", tags="exercise-solution")],
+        [code(CHECKED, tags="timing")],
+        [code(CHECKED, tags="tolerance-30")],
+        [code(CHECKED, tags="nbval-ignore-output tolerance-x")],
         [code(CHECKED, tags="nbval-skip")],
     ],
     "prints_few_digits": [
@@ -96,8 +103,14 @@ BAD = {
     "terms_stand_in_the_glossary": [[text("A **flux** is")], [text("Some **very important\nthing**, and")]],
     "cells_are_short": [[code("\n".join(["x = 1"] * 31))], [code("\n".join(["x = 1"] + ["# why"] * 35))]],
     "lines_fit_the_page": [[code("x" * 80)], [code("x", "y" * 80)]],
+    "numbers_in_prose_are_computed": [
+        [text("On 128 positions.")],
+        [text("On 128 positions.", cell_id="cost-read"), code("1", "100", cell_id="cost"), code("128")],
+        [text("About 0.26.", cell_id="cost-read"), code("1", "0.254", cell_id="cost")],
+        [text("About 3 million.", cell_id="cost-read"), code("1", "3,600,000", cell_id="cost")],
+        [text("On 128 positions. <!-- elsewhere: 1,128 -->")],
+    ],
     "chapters_are_of_a_length": [
-        [code("1", count=index, cell_id=f"cell-{index}") for index in range(24)],
         [code("1", count=index, cell_id=f"cell-{index}") for index in range(46)],
         [*(code("1", count=index, cell_id=f"cell-{index}") for index in range(30)), text("word " * 3501)],
     ],
@@ -133,12 +146,60 @@ def test_what_is_right_breaks_no_rule(cells):
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 def test_every_rule_can_be_broken(rule):
     for cells in BAD[rule.__name__]:
-        assert list(rule(notebook(*cells), "01_sample.ipynb")), f"{rule.__name__} accepts {cells}"
+        assert list(rule(notebook(*cells), "01_linear_projections.ipynb")), f"{rule.__name__} accepts {cells}"
 
 
-def test_only_numbered_chapters_have_a_length():
-    [rule] = [rule for rule in RULES if rule.__name__ == "chapters_are_of_a_length"]
-    assert not list(rule(notebook(code("1")), "notation.ipynb"))
+LONG = [code("1", count=index, cell_id=f"cell-{index}") for index in range(46)]
+
+
+@pytest.mark.parametrize("name", ["notation.ipynb", "25_our_own.ipynb", "01_our_own.ipynb", "our_own.ipynb"])
+@pytest.mark.parametrize("cells", [[code("1")], [*LONG, text("word " * 3501)]], ids=["short", "long"])
+def test_only_chapters_of_the_book_have_a_length(name, cells):
+    assert not list(chapters_are_of_a_length(notebook(*cells), name))
+
+
+def test_a_chapter_may_be_short_and_its_exercises_do_not_count():
+    name = CHAPTERS[3].file_name
+    exercise = [
+        text("word " * 100, cell_id="exercise"),
+        code("...", cell_id="stub", tags="exercise-stub"),
+        code("check()", cell_id="its-check", tags="exercise-check nbval-ignore-output"),
+        code("check()", cell_id="solution", tags="exercise-solution hide-cell"),
+    ]
+    assert not list(chapters_are_of_a_length(notebook(*exercise), name))
+    assert not list(chapters_are_of_a_length(notebook(text("word " * 3450), *LONG[1:], *exercise), name))
+    assert len(list(chapters_are_of_a_length(notebook(text("word " * 3501), *LONG, *exercise), name))) == 2
+
+
+COST = code("cost(100)", "100 positions, 0.254 s, 65,536 weights, 12.5 %\n", cell_id="cost")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "On 100 positions 65,536 weights.",
+        "A quarter (0.25), 25 %, 12.5% and 66 thousand.",
+        "See section 5.4, chapter 13, Table 99 and `k = 17`, $n = 18$, [a link](20.md), of 2017. Seven, 7 or 12.",
+        "The paper has 4,000. <!-- elsewhere: 4,000, 9.5 --> And 9.5.",
+    ],
+)
+def test_a_number_of_the_cell_or_said_to_come_from_elsewhere_may_stand_in_prose(words):
+    for cell_id in ("cost-read", "cost-intro", "recap"):
+        assert not list(numbers_in_prose_are_computed(notebook(text(words, cell_id=cell_id), COST), "x.ipynb"))
+
+
+def test_a_stale_number_is_seen_though_another_cell_prints_it():
+    """128 became 100 in code and assertion, and the paragraph kept 128."""
+    path = ROOT / "book" / "03_multi_head_attention.ipynb"
+    chapter = nbformat.read(path, as_version=4)
+    paragraph, cell = [each for each in chapter.cells if each.id in ("cost-intro", "cost")]
+    assert "on 128 positions" in paragraph.source
+    assert not list(numbers_in_prose_are_computed(chapter, path.name))
+    for place in (cell, *cell.outputs):
+        key = "source" if place is cell else "text"
+        place[key] = place[key].replace("128", "100")
+    [said] = numbers_in_prose_are_computed(chapter, path.name)
+    assert said.startswith("cost-intro: 128 is not in the cells named cost: is it stale?")
 
 
 def test_foreign_metadata_is_refused():

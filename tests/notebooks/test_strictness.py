@@ -37,6 +37,10 @@ def exercise(stub):
     ]
 
 
+def uncompared(source, output, tag=""):
+    return [code(f"assert True\n{source}", output, tags=f"nbval-ignore-output {tag}")]
+
+
 # name: (cells, passes when compared strictly, passes when no output is compared)
 CASES = {
     "as_it_was_run": ([code("print(1.25)", "1.25\n")], True, True),
@@ -94,9 +98,20 @@ CASES = {
         True,
     ),
     "an_address": ([code("object()", result(text_plain="<object at 0x7f0000000000>"))], True, True),
-    "a_timing_that_is_tagged": (
-        [code("import time\nprint(time.time())\nassert True", "1.5\n", tags="nbval-ignore-output")],
-        True,
+    "a_timing_that_is_tagged": (uncompared("import time\nprint(time.time())", "1.5\n", "timing"), True, True),
+    "a_time_with_its_unit": (uncompared("import time\nprint(f'{time.time()} s, 3 runs')", "1.5 s, 3 runs"), True, True),
+    "a_count_beside_a_time": (uncompared("print('2.5 ms, 3 runs')", "1.5 ms, 4 runs"), False, True),
+    "a_trained_number_close_by": (uncompared("print('BLEU  0.64   41')", "BLEU   0.6    42"), True, True),
+    "a_trained_number_far_off": (uncompared("print('BLEU  0.6')", "BLEU  30.6"), False, True),
+    "a_trained_number_that_is_far_off_and_may": (uncompared("print(100.0)", "130.0\n", "tolerance-30"), True, True),
+    "a_trained_number_that_may_not_be_so_far_off": (uncompared("print(100.0)", "150.0\n", "tolerance-30"), False, True),
+    "a_count_one_off": (uncompared("print('9 of 12')", "8 of 12\n"), False, True),
+    "a_word_of_what_is_trained": (uncompared("print('das Tier')", "der Tier\n"), False, True),
+    "a_line_more_of_what_is_trained": (uncompared("print(1.5)", "1.5\n2.5\n"), False, True),
+    "what_is_trained_deleted": ([code("print(1.5)\nassert True", tags="nbval-ignore-output")], False, True),
+    "a_trained_number_of_html": (
+        uncompared(SHOW_HTML, result(text_plain=HTML, text_html="<figure><svg></svg><p>nine tokens</p></figure>")),
+        False,
         True,
     ),
     "the_kernel_of_another_python": (
@@ -132,13 +147,22 @@ def outcomes(tmp_path_factory, *options):
     path.write_text(path.read_text(encoding="utf-8").replace('"name": "python3"', '"name": "elsewhere"'), "utf-8")
 
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COV_"))}
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--junitxml=report.xml", *options]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "--color=no",
+        "-p",
+        "no:cacheprovider",
+        "--junitxml=report.xml",
+        *options,
+    ]
     ran = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
     assert (root / "report.xml").exists(), ran.stdout + ran.stderr
     tests = list(ElementTree.parse(root / "report.xml").iter("testcase"))
-    assert [test.get("name") for test in tests] == [f"Cell {index}" for index in range(len(owners))], ran.stdout
+    assert [test.get("name") for test in tests] == [f"cell-{index}" for index in range(len(owners))], ran.stdout
     failed = {owner for owner, test in zip(owners, tests, strict=True) if {"failure", "error"} & {e.tag for e in test}}
-    return {name: name not in failed for name in CASES}
+    return {name: name not in failed for name in CASES} | {"said": ran.stdout}
 
 
 @pytest.fixture(scope="module")
@@ -159,3 +183,10 @@ def test_strict(strict, name):
 @pytest.mark.parametrize("name", CASES)
 def test_lax_compares_no_output_and_keeps_every_assertion(lax, name):
     assert lax[name] is CASES[name][2]
+
+
+def test_a_failure_names_its_cell_and_the_number(strict):
+    index = [name for name, (cells, *_) in CASES.items() for _ in cells].index("a_trained_number_far_off")
+    assert f"FAILED book/cases.ipynb::cell-{index}" in strict["said"]
+    assert f"Cell cell-{index}: Cell outputs differ" in strict["said"]
+    assert "30.6 is now 0.6, in 'BLEU  30.6'" in strict["said"]

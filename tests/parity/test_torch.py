@@ -4,6 +4,7 @@ import pytest
 import torch
 from comparison import LIMITS, largest_difference, randomise
 from torch import nn
+from torch.nn import functional as F
 
 from blockbyblock import (
     BlockConfig,
@@ -189,3 +190,97 @@ def test_what_we_have_not_is_refused():
         from_torch(nn.TransformerEncoderLayer(8, 2, 8, activation=torch.tanh, batch_first=True))
     with pytest.raises(TypeError, match="Linear"):
         from_torch(nn.Linear(2, 2))
+
+
+def encoder_layer(**options):
+    return nn.TransformerEncoderLayer(8, 2, 16, batch_first=True, **options)
+
+
+def stack(layers=2, norm=None, **options):
+    return nn.TransformerEncoder(encoder_layer(**options), layers, norm, enable_nested_tensor=False)
+
+
+def decoder_layer():
+    return nn.TransformerDecoderLayer(8, 2, 16, batch_first=True)
+
+
+class Doubled(nn.TransformerEncoderLayer):
+    def forward(self, *args, **kwargs):
+        return 2 * super().forward(*args, **kwargs)
+
+
+def changed(module, path, value):
+    """The module with one attribute of a part set to another value."""
+    *parts, name = path.split(".")
+    owner = module.get_submodule(".".join(parts))
+    setattr(owner, name, value)
+    return module
+
+
+CHANGED = {
+    "another eps at the end": (lambda: stack(norm=nn.LayerNorm(8, eps=1e-5), layer_norm_eps=1e-12), "final norm's eps"),
+    "another eps in a layer": (
+        lambda: changed(encoder_layer(), "norm2.eps", 1e-3),
+        r"norm1.eps=1e-05, norm2.eps=0.001",
+    ),
+    "another eps in a decoder": (lambda: changed(decoder_layer(), "norm3.eps", 1e-3), "norm3.eps=0.001"),
+    "another eps in the second layer": (lambda: changed(stack(), "layers.1.norm1.eps", 1e-3), "norm1.eps=0.001"),
+    "another order in the second layer": (
+        lambda: changed(stack(), "layers.1.norm_first", True),
+        "layer 1 is .*pre_norm",
+    ),
+    "another activation in the second layer": (
+        lambda: changed(changed(stack(), "layers.1.activation", F.gelu), "layers.1.activation_relu_or_gelu", 2),
+        "layer 1 is .*gelu",
+    ),
+    "an activation that the fast path ignores": (lambda: changed(encoder_layer(), "activation", F.gelu), "fast path"),
+    "another width in the second layer": (
+        lambda: changed(stack(), "layers.1", nn.TransformerEncoderLayer(8, 2, 24, batch_first=True)),
+        "layer 1 is .*d_ff=24",
+    ),
+    "other heads over the memory": (
+        lambda: changed(decoder_layer(), "multihead_attn", nn.MultiheadAttention(8, 4, batch_first=True)),
+        "self_attn=2, multihead_attn=4",
+    ),
+    "other dropout over the memory": (lambda: changed(decoder_layer(), "multihead_attn.dropout", 0.5), "they differ"),
+    "other dropout after a part": (lambda: changed(encoder_layer(), "dropout2.p", 0.5), "dropout1=0.1, dropout2=0.5"),
+    "memory without biases": (
+        lambda: changed(decoder_layer(), "multihead_attn", nn.MultiheadAttention(8, 2, bias=False, batch_first=True)),
+        "counterpart",
+    ),
+    "a final norm without bias": (lambda: stack(norm=nn.LayerNorm(8, bias=False)), "a weight and a bias"),
+    "a final norm without numbers": (lambda: stack(norm=nn.LayerNorm(8, elementwise_affine=False)), "a weight and a"),
+    "another norm at the end": (lambda: stack(norm=nn.RMSNorm(8)), "RMSNorm does not compute what nn.LayerNorm does"),
+    "another norm in a layer": (lambda: changed(encoder_layer(), "norm1", nn.Identity()), "Identity does not compute"),
+    "a linear layer without bias": (
+        lambda: changed(encoder_layer(), "linear2", nn.Linear(16, 8, bias=False)),
+        "needs biases",
+    ),
+    "numbers of two kinds": (
+        lambda: changed(encoder_layer(), "norm1", nn.LayerNorm(8).double()),
+        "numbers of one kind",
+    ),
+    "a forward of its own": (lambda: Doubled(8, 2, 16, batch_first=True), "Doubled does not compute what nn.Transf"),
+    "a layer with a forward of its own": (
+        lambda: changed(stack(), "layers.1", Doubled(8, 2, 16, batch_first=True)),
+        "Doubled does not compute",
+    ),
+}
+
+
+@pytest.mark.unhooked  # its own type check would refuse first
+@pytest.mark.parametrize("build, message", CHANGED.values(), ids=CHANGED.keys())
+def test_what_would_not_compute_the_same_is_refused(build, message):
+    with pytest.raises(ValueError, match=message):
+        from_torch(build())
+
+
+@pytest.mark.parametrize("eps", [1e-12, 1e-5, 1e-2])
+def test_a_stack_whose_norms_agree_computes_the_same_where_eps_counts(eps):
+    """Small weights and small numbers, so that the variance is no larger than `eps`."""
+    peer = stack(norm=nn.LayerNorm(8, eps=eps), layer_norm_eps=eps).double().eval()
+    with torch.no_grad():
+        for parameter in peer.parameters():
+            parameter.mul_(0.05)
+    x = 1e-3 * torch.randn(2, 5, 8, dtype=torch.float64)
+    torch.testing.assert_close(from_torch(peer)(x), peer(x), rtol=0, atol=1e-12)

@@ -263,4 +263,32 @@ FAULTS = (
         "return True",
         "test_encoder.py::test_a_final_norm_by_default_only_with_pre_norm",
     ),
+    Fault(
+        "a cache that serves any memory",
+        "decoder",
+        "            cache.require_memory(memory)\n",
+        "            pass\n",
+        "test_decoder.py::test_a_cache_refuses_another_memory",
+    ),
+    Fault(
+        "a cache that serves any memory once rows are selected",
+        "decoder",
+        "None if self._source is None else self._source.index_select(0, rows)",
+        "None",
+        "test_decoder.py::test_a_cache_with_selected_rows_refuses_the_memory_of_others",
+    ),
+    Fault(
+        "the final norm's eps not looked at",
+        "interop",
+        "norm = (_norm_eps(peer.norm, configs[0].d_model), configs[0].norm_eps)",
+        "norm = (configs[0].norm_eps, configs[0].norm_eps)",
+        "parity/test_torch.py::test_what_would_not_compute_the_same_is_refused",
+    ),
+    Fault(
+        "the first layer stands for all",
+        "interop",
+        "            if config != configs[0]:",
+        "            if False:",
+        "parity/test_torch.py::test_what_would_not_compute_the_same_is_refused",
+    ),
 )

@@ -204,7 +204,7 @@ FAULTS = (
     Fault(
         "renamed before it is on the disk",
         "files",
-        "            os.fsync(file.fileno())\n",
+        "            _sync(file.fileno())\n",
         "",
         "training/test_training_checkpoint.py::test_the_file_is_on_the_disk_before_it_has_its_name",
     ),
@@ -284,5 +284,12 @@ FAULTS = (
         'importlib.import_module("torch.distributed.nn")',
         "pass",
         "training/test_training_update.py::test_no_thread_of_the_group_outlives_the_training",
+    ),
+    Fault(
+        "fewer processes blamed on the batches",
+        "training/checkpoint",
+        "        if found != own:\n            raise CheckpointError(",
+        "        if found != own and name != 'processes':\n            raise CheckpointError(",
+        "training/test_training_checkpoint.py::test_fewer_processes_are_named_before_the_batches_that_each_would_have",
     ),
 )

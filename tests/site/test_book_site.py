@@ -3,6 +3,7 @@
 import json
 from types import SimpleNamespace
 
+import nbformat
 import pytest
 from docutils.core import publish_doctree
 
@@ -203,6 +204,17 @@ def test_every_exercise_stands_in_the_appendix_below_its_chapter() -> None:
     assert list(places) == [row.title for row in overview()]
     assert all(f"]({row.chapter}_" in places[row.title] for row in overview() if row.chapter.isdigit())
     assert text.count("<li>") == sum(len(row.mistakes) for row in overview())
+
+
+def test_the_exercises_of_a_chapter_that_a_fork_has_added_stand_below_its_title(tmp_path, monkeypatch) -> None:
+    row = overview()[0]._replace(exercise="music-scale", chapter="music")
+    monkeypatch.setattr(exercises, "overview", lambda: [row])
+    monkeypatch.setattr(exercises, "BOOK", tmp_path)
+    with pytest.raises(LookupError, match=r"exercises music-\.\.\., and no notebook music\.ipynb"):
+        list(exercises.lines())
+    heading = nbformat.v4.new_markdown_cell("# Attention in music\n\nA question.")
+    nbformat.write(nbformat.v4.new_notebook(cells=[heading]), tmp_path / "music_scores.ipynb")
+    assert next(exercises.lines()) == "- [Attention in music](music_scores.ipynb)"
 
 
 def test_a_mistake_is_text_and_not_markup() -> None:

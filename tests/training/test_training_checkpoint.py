@@ -145,9 +145,24 @@ def test_other_data_or_another_number_of_processes_is_refused(begun, trained):
         assert values_of(trainer.model) == before
 
 
+def test_fewer_processes_are_named_before_the_batches_that_each_would_have(begun, trained):
+    """Half the processes have twice the batches each: the number of processes is what the user can mend."""
+    _, values = read_tensors(trained / LAST)
+    state = values["state"] | {"processes": 2, "batches_per_epoch": values["state"]["batches_per_epoch"] // 2}
+    altered(trained / LAST, begun / LAST, {"random.1": torch.get_rng_state()}, state=state)
+    with pytest.raises(CheckpointError, match=r"processes=2, and this run has 1: .*; start 2 of them to go on"):
+        make_trainer(begun).train(resume=True)
+
+
 def test_a_missing_file_is_not_found(tmp_path):
     with pytest.raises(FileNotFoundError, match="nowhere"):
         load_weights(tmp_path / "nowhere.safetensors", make_model())
+
+
+def test_a_folder_is_no_file_of_weights(tmp_path):
+    for read in (lambda: load_weights(tmp_path, make_model()), lambda: average_checkpoints([tmp_path], make_model())):
+        with pytest.raises(IsADirectoryError, match=r"is a folder, and a file \*\.safetensors is needed"):
+            read()
 
 
 def test_the_average_is_the_mean_of_each_tensor(tmp_path):

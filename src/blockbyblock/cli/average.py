@@ -1,6 +1,8 @@
 """`blockbyblock average`: the mean of several checkpoints."""
 
 import argparse
+import os
+from glob import glob
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +20,29 @@ def add(commands: Any) -> None:
         """  blockbyblock average runs/numbers/step_*.safetensors --to runs/numbers/mean.safetensors
   blockbyblock translate --model runs/numbers/mean.safetensors "forty-two\"""",
     )
-    parser.add_argument("files", nargs="+", metavar="FILE", help="checkpoints of one model")
+    parser.add_argument("files", nargs="+", metavar="FILE", help="checkpoints of one model, or a pattern for them")
     parser.add_argument("--to", required=True, metavar="FILE", help="where to write the mean, beside the checkpoints")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Average and save."""
-    average_files(arguments.files, Path(arguments.to))
-    note(f"wrote {arguments.to}, the mean of {len(arguments.files)} files")
+    files = [file for pattern in arguments.files for file in _matching(pattern)]
+    average_files(files, Path(arguments.to))
+    note(f"wrote {arguments.to}, the mean of {len(files)} files")
     return 0
+
+
+def _matching(pattern: str) -> list[str]:
+    """The files that a pattern stands for, where the shell has not looked for them: that of Windows never does.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        IsADirectoryError: it is a folder.
+    """
+    if os.path.isdir(pattern):
+        raise IsADirectoryError(f"{pattern} is a folder: name the checkpoints in it, as {pattern}/step_*.safetensors")
+    if os.path.exists(pattern):  # also a name with brackets
+        return [pattern]
+    if not (found := sorted(glob(pattern))):
+        raise FileNotFoundError(f"there is no file {pattern}")
+    return found

@@ -12,6 +12,7 @@ from blockbyblock.cli.common import DATA_HELP, MODEL_HELP, add_command, note, op
 from blockbyblock.data import Batches, Example, encode_pairs, to_pairs
 from blockbyblock.evaluation import bleu, bleu_interval, chrf, exact_matches, token_loss
 from blockbyblock.files import write_atomically
+from blockbyblock.texts import read_good_lines
 from blockbyblock.training.recipe import from_values
 from blockbyblock.translator import BATCH_TOKENS, Translator
 
@@ -32,7 +33,9 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--part", choices=("test", "validation"), default="test", help="choose by validation, report test; default test"
     )
-    parser.add_argument("--source", metavar="FILE", help="sentences to translate, instead of a part of the corpus")
+    parser.add_argument(
+        "--source", metavar="FILE", help="sentences to translate, instead of a part of the corpus; .gz too"
+    )
     parser.add_argument("--references", nargs="+", metavar="FILE", help="their translations, line by line")
     parser.add_argument("--first", type=int, metavar="N", help="only the first N sentences")
     parser.add_argument("--beam", type=int, default=4, metavar="N", help="prefixes kept; 1 is greedy; default 4")
@@ -49,6 +52,8 @@ def run(arguments: argparse.Namespace) -> int:
         check_positive(first=arguments.first)
     translator = open_translator(arguments.model)
     examples = _examples(arguments, translator)[: arguments.first]
+    if not examples:
+        raise ValueError("there is no sentence to score")
     sources, references = [example.source for example in examples], [example.references for example in examples]
     begun = time.perf_counter()
     translations = translator.translate(sources, beam=arguments.beam, length_penalty=arguments.length_penalty)
@@ -94,10 +99,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _examples(arguments: argparse.Namespace, translator: Translator) -> Sequence[Example]:
     if arguments.source is not None:
-        sides = [_lines(path) for path in (arguments.source, *arguments.references)]
+        sides = [read_good_lines(path) for path in (arguments.source, *arguments.references)]
         if len({len(side) for side in sides}) > 1:
             raise ValueError(f"the files have {', '.join(str(len(side)) for side in sides)} lines: they do not pair")
-        return [Example(source, tuple(references)) for source, *references in zip(*sides, strict=True)]
+        rows = [row for row in zip(*sides, strict=True) if any(text.strip() for text in row)]
+        if len(rows) < len(sides[0]):
+            note(f"{len(sides[0]) - len(rows):,} lines are empty in each of the files, and are left out")
+        return [Example(source, tuple(references)) for source, *references in rows]
     if "recipe" not in translator.about:
         raise ValueError("the model does not say what it was trained on: give --source and --references")
     corpus = from_values(translator.about["recipe"]).load_corpus(arguments.data)
@@ -106,9 +114,3 @@ def _examples(arguments: argparse.Namespace, translator: Translator) -> Sequence
     if differing:
         note(f"{', '.join(differing)}: not the file that the model was trained on; it may have seen these sentences")
     return corpus.test if arguments.part == "test" else corpus.validation
-
-
-def _lines(path: str) -> list[str]:
-    """Lines end at a line feed and nowhere else."""
-    text = Path(path).read_bytes().decode()
-    return [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]

@@ -26,6 +26,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Draw and save."""
     import matplotlib.pyplot as plt  # here, as it takes a second that other commands need not wait
 
+    if Path(arguments.to).is_dir():  # into which matplotlib would write a picture of its name, beside it
+        raise IsADirectoryError(f"{arguments.to} is a folder, and a picture needs the name of a file")
     log = Path(arguments.log)
     figure = plot_log(log / "log.jsonl" if log.is_dir() else log)
     figure.savefig(arguments.to)

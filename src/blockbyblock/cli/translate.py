@@ -4,7 +4,6 @@ import argparse
 import sys
 import unicodedata
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 from blockbyblock.cli import attention
 from blockbyblock.cli.common import MODEL_HELP, add_command, note, open_translator
 from blockbyblock.decoding import Hypothesis
+from blockbyblock.texts import Line, read_lines, to_lines
 from blockbyblock.translator import Translator
 
 LINES_AT_ONCE = 64
@@ -34,7 +34,7 @@ def add(commands: Any) -> None:
 A line that cannot be translated is named on standard error; its translation is an empty line, the exit code 1.""",
     )
     parser.add_argument("text", nargs="*", metavar="TEXT", help="a sentence; several are several lines")
-    parser.add_argument("--file", metavar="FILE", help="a text in UTF-8, a sentence on each line")
+    parser.add_argument("--file", metavar="FILE", help="a text in UTF-8, a sentence on each line; .gz too")
     parser.add_argument("--model", default="en-de", metavar="MODEL", help=f"{MODEL_HELP}; default en-de")
     parser.add_argument("--beam", type=int, default=4, metavar="N", help="prefixes kept; 1 is greedy; default 4")
     parser.add_argument("--length-penalty", type=float, default=0.6, metavar="A", help="as in the paper; default 0.6")
@@ -59,28 +59,27 @@ def run(arguments: argparse.Namespace) -> int:
         endings = ", ".join(PICTURES)
         raise ValueError(f"--show-attention {arguments.show_attention!r}: not {endings}; write sentences before it")
     translator = open_translator(arguments.model)
-    with ExitStack() as stack:
-        if arguments.text:
-            lines: Iterable[bytes | str] = arguments.text
-        elif arguments.file is not None:
-            lines = stack.enter_context(open(arguments.file, "rb"))
-        else:
-            lines = sys.stdin.buffer
-        at_once = 1 if lines is sys.stdin.buffer and sys.stdin.isatty() else LINES_AT_ONCE
-        return _translate(arguments, translator, lines, at_once)
+    typed = not arguments.text and arguments.file is None and sys.stdin.isatty()
+    return _translate(arguments, translator, _lines(arguments), at_once=1 if typed else LINES_AT_ONCE)
 
 
-def _translate(
-    arguments: argparse.Namespace, translator: Translator, lines: Iterable[bytes | str], at_once: int
-) -> int:
+def _lines(arguments: argparse.Namespace) -> Iterable[Line]:
+    if arguments.text:
+        return [Line(text.removeprefix("\ufeff")) for text in arguments.text]  # a mark that "$(cat file)" brings along
+    return read_lines(arguments.file) if arguments.file is not None else to_lines(sys.stdin.buffer, "standard input")
+
+
+def _translate(arguments: argparse.Namespace, translator: Translator, lines: Iterable[Line], at_once: int) -> int:
     options = {"beam": arguments.beam, "length_penalty": arguments.length_penalty, "max_length": arguments.max_length}
     refused = pictures = 0
     numbered = enumerate(lines, start=1)
     while chunk := list(islice(numbered, at_once)):
         texts = []
         for number, line in chunk:
+            text = line.text
             try:
-                text = _text(line)
+                if line.problem:
+                    raise ValueError(f"{line.problem}: {line.place}")
                 translator.encode(text)
             except ValueError as error:
                 note(f"line {number}: {error}")
@@ -93,20 +92,6 @@ def _translate(
                 pictures += 1
                 _show_attention(arguments, translator, text, hypothesis, pictures)
     return 1 if refused else 0
-
-
-def _text(line: bytes | str) -> str:
-    """The text of a line, of a file or of the command line.
-
-    Raises:
-        ValueError: it is not UTF-8.
-    """
-    if isinstance(line, str):
-        return line
-    try:
-        return line.removesuffix(b"\n").removesuffix(b"\r").decode()
-    except UnicodeDecodeError as error:
-        raise ValueError(f"not UTF-8: byte {error.start} is 0x{line[error.start]:02x}") from error
 
 
 def _show_attention(

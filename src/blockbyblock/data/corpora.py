@@ -9,7 +9,7 @@ from blockbyblock.checks import check_choice
 from blockbyblock.data.corpus import Corpus
 from blockbyblock.data.fetching import Remote, obtain, sha256_of
 from blockbyblock.data.pairs import Pair, to_examples
-from blockbyblock.data.reading import MAX_CHARACTERS, read_aligned, read_tsv
+from blockbyblock.data.reading import MAX_CHARACTERS, Unpaired, read_aligned, read_tsv
 from blockbyblock.data.splitting import split_pairs
 
 Folder = str | PathLike[str]
@@ -184,6 +184,7 @@ def parallel_text(
     test: int = 1000,
     seed: int = 0,
     max_characters: int = MAX_CHARACTERS,
+    unpaired: Unpaired = "refuse",
 ) -> Corpus:
     """Text of the user's own: two aligned files, or one with a tab between source and target; `.gz` too.
 
@@ -198,14 +199,19 @@ def parallel_text(
         test: number of sources in the test part.
         seed: decides the split.
         max_characters: a longer sentence is refused, on either side.
+        unpaired: what to do with two files of different length, as for `read_aligned`.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: a compressed file is damaged, or too few lines can be used for the parts asked for.
+        ValueError: a file is in another encoding or damaged, two files differ in length, or too few lines can be used
+            for the parts asked for.
     """
-    paths = [Path(source)] if target is None else [Path(source), Path(target)]
-    read = read_tsv if target is None else read_aligned
-    pairs, report = read(*paths, max_characters=max_characters)
+    if target is None:
+        paths = [Path(source)]
+        pairs, report = read_tsv(*paths, max_characters=max_characters)
+    else:
+        paths = [Path(source), Path(target)]
+        pairs, report = read_aligned(*paths, max_characters=max_characters, unpaired=unpaired)
     try:
         parts = split_pairs(pairs, validation=validation, test=test, seed=seed)
     except ValueError as error:

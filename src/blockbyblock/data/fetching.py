@@ -66,7 +66,7 @@ def obtain(corpus: str, remotes: Sequence[Remote], folder: str | os.PathLike[str
     if folder is not None:
         places = " or ".join(str(place) for place in _local_places(corpus, folder))
         raise FileNotFoundError(f"{', '.join(remote.name for remote in remotes)}: not all found in {places}")
-    cache = user_cache_path("blockbyblock") / corpus
+    cache = _cache() / corpus
     for remote in remotes:
         download(remote.url, cache / remote.name, sha256=remote.sha256)
     return [cache / remote.name for remote in remotes]
@@ -74,7 +74,39 @@ def obtain(corpus: str, remotes: Sequence[Remote], folder: str | os.PathLike[str
 
 def _local_places(corpus: str, folder: str | os.PathLike[str] | None) -> list[Path]:
     named = os.environ.get(FOLDER_VARIABLE) if folder is None else folder
-    return [Path(named).expanduser() / corpus, Path(named).expanduser()] if named else []
+    place = expanded(named) if named else None
+    return [] if place is None else [place / corpus, place]
+
+
+def expanded(folder: str | os.PathLike[str]) -> Path:
+    """A path with the folder of a user in the place of `~`, which the shell leaves alone inside quotes.
+
+    Raises:
+        ValueError: there is no such user, or this one has no folder.
+    """
+    try:
+        return Path(folder).expanduser()
+    except RuntimeError as error:
+        raise ValueError(f"{folder}: {_no_home(error)}; write the path without ~") from error
+
+
+def _cache() -> Path:
+    """Where downloads are kept.
+
+    Raises:
+        ValueError: the user has no folder.
+    """
+    try:
+        cache = user_cache_path("blockbyblock")
+    except RuntimeError as error:
+        raise ValueError(f"no place to download to: {_no_home(error)}; name a folder in {FOLDER_VARIABLE}") from error
+    if not cache.is_absolute():  # "~" stays where nobody knows what it means, and would become a folder of that name
+        raise ValueError(f"no place to download to: this user has no home; set HOME, or {FOLDER_VARIABLE}")
+    return cache
+
+
+def _no_home(error: RuntimeError) -> str:
+    return str(error).rstrip(".")
 
 
 def _held(place: Path, remote: Remote) -> Iterator[Path]:

@@ -1,26 +1,21 @@
 """Parallel text from files: two aligned ones or one tab-separated, plain, `.gz` or inside a `.zip`.
 
-A line ends at a line feed, with or without a carriage return before it, and nowhere else: U+2028, U+0085 and the like
-are characters of the text, and a reader that splits at them shifts one side against the other. What cannot be used is
-left out, counted and shown in a report.
+How text is read, `texts` says. What cannot be used is left out, counted and shown in a report.
 """
 
-import codecs
-import gzip
-import zipfile
-import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from os import PathLike
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, get_args
 
-from blockbyblock.checks import check_positive
+from blockbyblock.checks import check_choice, check_positive
 from blockbyblock.data.pairs import Pair
+from blockbyblock.texts import BadLine, Line, read_lines
 
-Problem = Literal["unpaired", "not UTF-8", "empty", "too long"]
+Problem = Literal[BadLine, "unpaired", "empty", "too long"]
+Unpaired = Literal["refuse", "leave out"]
 MAX_CHARACTERS = 1000
 SHOWN = 3  # lines of each problem that a report shows
 
@@ -58,13 +53,12 @@ class ReadingReport:
         return "\n".join(rows)
 
 
-class _Line(NamedTuple):
-    text: str
-    valid: bool
-
-
 def read_aligned(
-    source: str | PathLike[str], target: str | PathLike[str], *, max_characters: int = MAX_CHARACTERS
+    source: str | PathLike[str],
+    target: str | PathLike[str],
+    *,
+    max_characters: int = MAX_CHARACTERS,
+    unpaired: Unpaired = "refuse",
 ) -> tuple[list[Pair], ReadingReport]:
     """Pairs of the lines with the same number.
 
@@ -72,17 +66,33 @@ def read_aligned(
         source: text file, UTF-8, a sentence on each line; `.gz` too.
         target: the translations, line by line.
         max_characters: a longer sentence is refused, on either side.
+        unpaired: what to do with files of different length, in which lines have no counterpart: "refuse" them, since
+            a line that is missing in the middle shifts all that follow, or "leave out" the lines beyond the shorter.
 
     Returns:
         The usable pairs, without white space around a sentence, and the report.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: a compressed file is damaged.
+        ValueError: a file is in another encoding, a compressed one is damaged, or they differ in length.
     """
+    check_choice(get_args(Unpaired), unpaired=unpaired)
     source, target = Path(source), Path(target)
-    rows = ([side for side in sides if side] for sides in zip_longest(_lines(source), _lines(target)))
-    return _collect(rows, f"{source.name} and {target.name}", max_characters)
+    lengths = [0, 0]
+
+    def rows() -> Iterator[list[Line]]:
+        for sides in zip_longest(read_lines(source), read_lines(target)):
+            lengths[:] = [length + (side is not None) for length, side in zip(lengths, sides, strict=True)]
+            yield [side for side in sides if side is not None]
+
+    pairs, report = _collect(rows(), f"{source.name} and {target.name}", max_characters)
+    if unpaired == "refuse" and lengths[0] != lengths[1]:
+        raise ValueError(
+            f"{source} has {lengths[0]:,} lines and {target} {lengths[1]:,}: they do not pair, and one line missing in "
+            'the middle would shift all that follow. Where lines are missing at the end only, unpaired="leave out" '
+            "takes the others"
+        )
+    return pairs, report
 
 
 def read_tsv(
@@ -105,20 +115,20 @@ def read_tsv(
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: a compressed file is damaged, or holds no such member.
+        ValueError: the file is in another encoding, or a compressed one is damaged or holds no such member.
     """
     path = Path(path)
 
-    def rows() -> Iterator[list[_Line]]:
-        for line in _lines(path, member):
+    def rows() -> Iterator[list[Line]]:
+        for line in read_lines(path, member):
             cells = line.text.split("\t")
             whole = max(columns) < len(cells)
-            yield [_Line(cells[column], line.valid) for column in columns] if whole else [line]
+            yield [line._replace(text=cells[column]) for column in columns] if whole else [line]
 
     return _collect(rows(), member or path.name, max_characters)
 
 
-def _collect(rows: Iterable[list[_Line]], name: str, max_characters: int) -> tuple[list[Pair], ReadingReport]:
+def _collect(rows: Iterable[list[Line]], name: str, max_characters: int) -> tuple[list[Pair], ReadingReport]:
     """Make a pair of each row that has two usable sides; a row with fewer sides is one that does not pair."""
     check_positive(max_characters=max_characters)
     pairs: list[Pair] = []
@@ -134,41 +144,11 @@ def _collect(rows: Iterable[list[_Line]], name: str, max_characters: int) -> tup
     return pairs, report
 
 
-def _problem(sides: list[_Line], texts: list[str], max_characters: int) -> Problem | None:
-    if not all(side.valid for side in sides):
-        return "not UTF-8"
+def _problem(sides: list[Line], texts: list[str], max_characters: int) -> Problem | None:
+    if bad := [side.problem for side in sides if side.problem]:
+        return bad[0]
     if len(sides) < 2:
         return "unpaired"
     if not all(texts):
         return "empty"
     return "too long" if max(map(len, texts)) > max_characters else None
-
-
-def _lines(path: Path, member: str | None = None) -> Iterator[_Line]:
-    with _open(path, member) as file:
-        for number, line in enumerate(file):  # a binary file splits at b"\n" only
-            line = line.removesuffix(b"\n").removesuffix(b"\r")
-            if number == 0:
-                line = line.removeprefix(codecs.BOM_UTF8)
-            try:
-                yield _Line(line.decode(), True)
-            except UnicodeDecodeError:
-                yield _Line(line.decode(errors="backslashreplace"), False)
-
-
-@contextmanager
-def _open(path: Path, member: str | None) -> Iterator[Iterable[bytes]]:
-    try:
-        if member is not None:
-            with zipfile.ZipFile(path) as archive, archive.open(member) as file:
-                yield file
-        elif path.suffix == ".gz":
-            with gzip.open(path) as file:
-                yield file
-        else:
-            with path.open("rb") as file:
-                yield file
-    except (EOFError, gzip.BadGzipFile, zlib.error, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path} is damaged or not what its name says: {error}") from error
-    except KeyError as error:
-        raise ValueError(f"{path} holds no file {member}") from error

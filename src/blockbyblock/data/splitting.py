@@ -1,8 +1,9 @@
 """A split of a parallel text with nothing of the test in the training part, in either language."""
 
 import random
+import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from blockbyblock.data.pairs import Example, Pair, to_examples
@@ -21,8 +22,8 @@ def split_pairs(pairs: Sequence[Pair], *, validation: int, test: int, seed: int 
 
     One English sentence has several German translations, and one of those translates several English sentences. So
     pairs that share a sentence, directly or through others, form a group (a connected component of the graph whose
-    edges are the pairs), and a group goes to one part as a whole. Sentences that differ only in case, punctuation or
-    white space count as the same one: "Hi." in training would give "Hi!" away.
+    edges are the pairs), and a group goes to one part as a whole. Sentences that differ only in case, punctuation,
+    white space or characters that cannot be seen count as the same one: "Hi." in training would give "Hi!" away.
 
     Args:
         pairs: the whole text.
@@ -67,20 +68,39 @@ def split_pairs(pairs: Sequence[Pair], *, validation: int, test: int, seed: int 
 
 
 def sentence_key(text: str) -> str:
-    """What two sentences have in common when they differ only in case, punctuation, white space or Unicode form."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    return " ".join(folded.translate(_PUNCTUATION).split()) or folded
+    """What two sentences have in common when they look alike but for case, punctuation, white space and Unicode form.
+
+    Characters that take no place are left out: a byte order mark, a soft hyphen, joiners, marks of direction, variation
+    selectors. In some scripts a joiner tells two words apart; as a key, which may only err by calling too much the
+    same, their common one is right.
+    """
+    visible = unicodedata.normalize("NFKC", text.translate(_INVISIBLE)).casefold()  # a joiner keeps letters apart there
+    return " ".join(visible.translate(_PUNCTUATION).split()) or visible
 
 
-class _NoPunctuation(dict[int, int | None]):
-    """A table for `str.translate` that fills itself: None, which deletes, for punctuation."""
+class _Without(dict[int, int | None]):
+    """A table for `str.translate` that fills itself: None, which deletes, for characters of a kind."""
+
+    def __init__(self, deletes: Callable[[str], bool]) -> None:
+        self._deletes = deletes
 
     def __missing__(self, code: int) -> int | None:
-        self[code] = None if unicodedata.category(chr(code)).startswith("P") else code
+        self[code] = None if self._deletes(chr(code)) else code
         return self[code]
 
 
-_PUNCTUATION = _NoPunctuation()
+# Of Unicode's "default ignorable" characters those that are neither formats (Cf) nor controls (Cc): the joiner of
+# graphemes, fillers of Hangul, vowels of Khmer that are not shown, variation selectors.
+_IGNORABLE = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0000-\U000e0fff]")
+
+
+def _is_invisible(character: str) -> bool:
+    formats = unicodedata.category(character) in ("Cf", "Cc") and not character.isspace()
+    return formats or bool(_IGNORABLE.match(character))
+
+
+_INVISIBLE = _Without(_is_invisible)
+_PUNCTUATION = _Without(lambda character: unicodedata.category(character).startswith("P"))
 
 
 def _groups(pairs: Sequence[Pair]) -> list[list[int]]:

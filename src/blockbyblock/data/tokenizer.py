@@ -11,6 +11,7 @@ from pathlib import Path
 import tokenizers
 from tokenizers import decoders, models, pre_tokenizers, trainers
 
+from blockbyblock.texts import read_text
 from blockbyblock.transformer import TransformerConfig
 
 SPECIAL_TOKENS = {
@@ -93,9 +94,9 @@ class Tokenizer:
             FileNotFoundError: there is no such file.
             ValueError: the file is no tokenizer of this kind.
         """
-        path = Path(path)
+        text = read_text(path)
         try:
-            return cls.from_json(path.read_text(encoding="utf-8"))
+            return cls.from_json(text)
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error
 

@@ -10,7 +10,7 @@ class Chapter:
     Arguments:
         number: the place in the book, 0 to 24.
         slug: the file name without number and ending, in snake case.
-        title: the title as a reader sees it.
+        title: the title without its number.
         block: the key of the block that this chapter lights on the map (`blockbyblock.figures.map.BLOCKS`), or None.
         written: whether the notebook is in `book/`. Set by hand; a test holds it equal to the files and to `_toc.yml`.
     """
@@ -25,6 +25,11 @@ class Chapter:
     def file_name(self) -> str:
         """The notebook's name inside `book/`, for example `03_multi_head_attention.ipynb`."""
         return f"{self.number:02}_{self.slug}.ipynb"
+
+    @property
+    def heading(self) -> str:
+        """The title with its number, as it stands over the notebook and in the sidebar: `03 Multi-head attention`."""
+        return f"{self.number:02} {self.title}"
 
 
 CHAPTERS: tuple[Chapter, ...] = (

@@ -46,15 +46,15 @@ _LIT_STEPS = dict(
 
 # px, on a wide screen and on a phone, by the end of the place's name or by the step of an attention.
 _ROOMS = {
-    "_embedding": (830, 1270),
-    "_positions": (830, 1270),
-    "_add_norm": (830, 1435),
-    "feed_forward": (830, 1560),
-    "output": (830, 1555),
-    "projections": (875, 1520),
-    "scores": (895, 1745),
-    "sum": (830, 1650),
-    "concat": (830, 1450),
+    "_embedding": (901, 1385),
+    "_positions": (901, 1385),
+    "_add_norm": (901, 1515),
+    "feed_forward": (901, 1658),
+    "output": (901, 1692),
+    "projections": (904, 1619),
+    "scores": (921, 1858),
+    "sum": (901, 1765),
+    "concat": (901, 1515),
 }
 
 
@@ -99,7 +99,7 @@ class InsideFigure(LiveFigure):
     """
 
     module = "inside"
-    room = (895, 1745)
+    room = (921, 1858)
 
     text = Unicode().tag(sync=True)
     translation = Unicode().tag(sync=True)

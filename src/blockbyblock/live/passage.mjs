@@ -79,7 +79,17 @@ function recorded(model, tensors, source, written) {
         { gain: tensors[`model.${name}.norm.weight`].numbers, bias: tensors[`model.${name}.norm.bias`].numbers },
       ]),
   )
-  return { source, read, written, tensors: found, norms, heads, size, epsilon: model.config.norm_eps }
+  return {
+    source,
+    read,
+    written,
+    tensors: found,
+    norms,
+    heads,
+    size,
+    vocab: model.config.target_vocab,
+    epsilon: model.config.norm_eps,
+  }
 }
 
 /** The hidden units that fire most strongly at a position, the strongest first. */

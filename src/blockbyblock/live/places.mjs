@@ -22,6 +22,13 @@ export function placeOf(at) {
   return stack ? { stack, layer: Number(layer), part: sublayer, norm: Boolean(norm) } : null
 }
 
+/** How many layers a stack has. */
+export function layersOf(passage, stack) {
+  let layers = 0
+  while (passage.tensors[`${stack}.layers.${layers}.feed_forward_add_norm`]) layers++
+  return layers
+}
+
 /** The sublayers of a layer, in order. */
 export function sublayers(stack) {
   return stack === "encoder"

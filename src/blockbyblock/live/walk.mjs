@@ -3,239 +3,202 @@
 
 import { decimals } from "./figure.mjs"
 import { strongest } from "./passage.mjs"
+import { layersOf } from "./places.mjs"
 import { grouped } from "./sheet.mjs"
 
 /**
- * The stops for one passage: {at, step, token, head, chapter, say}. `say()` is the sentence. The walk follows source token
- * 1, or 0 where only <end> follows it, and the step of the decoder that looks most at it in the last layer.
+ * The walk through one passage: {stops, followed}. A stop is {at, step, token, head, chapter, sentence}. `followed` is
+ * {encoder, written}: the source token, 1 or 0 where only <end> follows it, and the step of the decoder that looks most at it
+ * in the last layer.
  */
-export function stopsOf(passage) {
-  const { source, read, written, pieces, tensors, heads, size, top, logTotals } = passage
-  const layers = stack =>
-    1 + Math.max(...Object.keys(tensors).map(name => (name.startsWith(`${stack}.`) ? Number(name.split(".")[2]) : -1)))
-  const [deep, last] = [layers("encoder") - 1, layers("decoder") - 1]
+export function walkThrough(passage) {
+  const { source, read, written, pieces, tensors, heads, size, vocab, top, logTotals } = passage
+  const [deep, last] = [layersOf(passage, "encoder") - 1, layersOf(passage, "decoder") - 1]
   const from = source.length > 2 ? 1 : 0
   const name = id => `“${isolated(pieces.get(id))}”`
-  const [token, to] = [name(source[from]), strongestStep(passage, last, from)]
-  const weight = (at, head, query) => {
-    const all = tensors[`${at}.weights`][query]
-    return all.subarray((head * all.length) / heads, ((head + 1) * all.length) / heads)
+  const all = Array.from({ length: heads }, (_, head) => head)
+  const weights = (at, head, query) => {
+    const row = tensors[`${at}.weights`][query]
+    return row.subarray((head * row.length) / heads, ((head + 1) * row.length) / heads)
   }
-  const looks = (at, head, query, ids) => {
-    const found = weight(at, head, query)
-    const most = found.indexOf(found.reduce((one, other) => Math.max(one, other)))
-    return `${name(ids[most])}, with weight ${decimals(found[most], 2)}`
+  const most = numbers => numbers.indexOf(numbers.reduce((one, other) => Math.max(one, other)))
+  const looks = (at, head, query) => {
+    const place = most(weights(at, head, query))
+    return `${name(source[place])}, with ${decimals(weights(at, head, query)[place], 3)}`
   }
-  const best = (at, query, key) => {
-    const found = Array.from({ length: heads }, (_, head) => weight(at, head, query)[key])
-    return found.indexOf(Math.max(...found))
-  }
-  /** The head with the largest weight on another token than the one that looks: more is to be seen there. */
-  const turned = (at, query) => {
-    const found = Array.from({ length: heads }, (_, head) =>
-      Math.max(0, ...weight(at, head, query).filter((_, key) => key !== query)),
-    )
-    return found.indexOf(Math.max(...found))
-  }
-  const share = (at, query, key) =>
-    decimals(Math.max(...Array.from({ length: heads }, (_, head) => weight(at, head, query)[key])), 2)
+  // The head that looks most at a token, and the one that looks most at any other token than its own: most is seen there.
+  const onto = (at, query, key) => most(all.map(head => weights(at, head, query)[key]))
+  const away = (at, query) =>
+    most(all.map(head => Math.max(0, ...weights(at, head, query).filter((_, key) => key !== query))))
   const firing = (at, position) => {
     const hidden = tensors[`${at}.hidden_projection`][position]
-    return `${grouped(hidden.filter(entry => entry > 0).length)} of ${grouped(hidden.length)}; the strongest is unit ${grouped((strongest(hidden)[0] ?? 0) + 1)}`
+    const unit = strongest(hidden)[0]
+    const which = unit === undefined ? "" : `, unit ${grouped(unit + 1)} most`
+    return `${grouped(hidden.filter(entry => entry > 0).length)} of ${grouped(hidden.length)} hidden units fire${which}`
   }
-  const [one, two, three] = ["encoder.layers.0", "decoder.layers.0", `decoder.layers.${last}`]
-  const heard = best(`${three}.cross_attention`, to, from)
-  const first = `${one}.self_attention`
-  const second = `encoder.layers.${Math.min(1, deep)}.self_attention`
-  const [eye, other, seer] = [turned(first, from), turned(second, from), turned(`${two}.self_attention`, to)]
-  const width = size / heads
-  const [, chosen] = top[to].find(([id]) => id === written[to]) ?? top[to][0] // <start> may be above it, and is not written
-  const probability = decimals(Math.exp(chosen - logTotals[to]), 2)
+  const hearing = at => step => all.reduce((sum, head) => sum + weights(at, head, step)[from], 0)
+  const final = `decoder.layers.${last}.cross_attention`
+  const to = most(written.map((_, step) => step).map(hearing(final)))
   const after = Math.min(to + 1, read.length - 1)
-  const encoder = (at, chapter, say, step = "scores", head = 0) => ({ at, step, head, token: from, chapter, say })
-  const decoder = (at, chapter, say, step = "scores", head = 0, token = to) => ({ at, step, head, token, chapter, say })
+  const [token, word, before] = [name(source[from]), name(written[to]), name(read[to])]
+  const self = layer => `encoder.layers.${Math.min(layer, deep)}.self_attention`
+  const cross = layer => `decoder.layers.${Math.min(layer, last)}.cross_attention`
+  const share = layer => decimals(weights(cross(layer), onto(cross(layer), to, from), to)[from], 3)
+  const certain = all.filter(head => weights(final, head, to)[from] > 0.5).length
+  const [eye, other] = [away(self(0), from), away(self(1), from)]
+  const [, chosen] = top[to].find(([id]) => id === written[to]) ?? top[to][0] // <start> may be above it: never written
+  const probability = decimals(Math.exp(chosen - logTotals[to]), 3)
+
+  const stop = (at, step, token, head, chapter, sentence) => ({ at, step, token, head, chapter, sentence })
+  const encoder = (at, chapter, sentence, step = "scores", head = 0) => stop(at, step, from, head, chapter, sentence)
+  const decoder = (at, chapter, sentence, step = "scores", head = 0) => stop(at, step, to, head, chapter, sentence)
   const stops = [
     encoder(
       "source_embedding",
       4,
-      () =>
-        `${token} is a number, ${grouped(source[from])}. It picks a row of the embedding table: ${size} learned features.`,
+      `We follow ${token} until it is ${word}. To the model it is a number, ${grouped(source[from])}, which picks a row of a table: ${size} learned numbers, its features.`,
     ),
+    encoder("source_positions", 5, `A pattern that stands for its place is added: position ${from}, counted from 0.`),
     encoder(
-      "source_positions",
-      5,
-      () => `The pattern of position ${from + 1} is added, so that the vector knows its place.`,
-    ),
-    encoder(
-      first,
+      self(0),
       1,
-      () =>
-        `Each head turns the vector into a query, a key and a value, ${width} features each. This is head ${eye + 1}.`,
+      `The ${heads} heads are attentions that work side by side. Each makes three vectors of ${token}; this is head ${eye + 1}, the one that looks most at another token.`,
       "projections",
       eye,
     ),
     encoder(
-      first,
+      self(0),
       2,
-      () =>
-        `The query of ${token} is multiplied with every token's key. It looks most at ${looks(first, eye, from, source)}.`,
+      `The query of ${token} is multiplied with every token's key. It fits best to ${looks(self(0), eye, from)} of the weight.`,
       "scores",
       eye,
     ),
     encoder(
-      first,
+      self(0),
       2,
-      () => "The weights say how much of each token's value is taken; the shares are added up.",
+      `The weights decide how much of each token's value is taken; the shares are added up.`,
       "sum",
       eye,
     ),
     encoder(
-      first,
+      self(0),
       3,
-      () => `All ${heads} heads have done the same, each with its own matrices. Their sums are joined and mixed.`,
+      `The other heads have done the same with matrices of their own. Their results are joined and mixed.`,
       "concat",
       eye,
     ),
     encoder(
-      `${first}_add_norm`,
+      `${self(0)}_add_norm`,
       6,
-      () => `What attention found is added to the vector of ${token}. The sum is brought to one size.`,
+      `What attention found is added to the vector of ${token}, and the sum is brought to a standard size.`,
     ),
     encoder(
-      `${one}.feed_forward`,
+      "encoder.layers.0.feed_forward",
       7,
-      () => `Now each token is alone. Hidden units that fire: ${firing(`${one}.feed_forward`, from)}.`,
+      `Now each token is alone with a feed-forward network: ${firing("encoder.layers.0.feed_forward", from)}.`,
     ),
     encoder(
-      `${one}.feed_forward_add_norm`,
+      "encoder.layers.0.feed_forward_add_norm",
       6,
-      () => "What they give is added too. This is the end of layer 1: the vector has been amended twice.",
+      "What they give is added too. This is the end of layer 1: the vector has been amended twice.",
     ),
     encoder(
-      second,
+      self(1),
       8,
-      () =>
-        `The next layer does it again, with matrices of its own. Its head ${other + 1} looks at ${looks(second, other, from, source)}.`,
+      `The next layer does it again, with matrices of its own. Its head ${other + 1} looks at ${looks(self(1), other, from)}.`,
       "scores",
       other,
     ),
     encoder(
       `encoder.layers.${deep}.feed_forward_add_norm`,
       8,
-      () =>
-        `The end of the encoder. This vector of ${token}, which has seen the whole sentence, is what the decoder will read: the memory.`,
+      `The end of the encoder. This vector of ${token} has seen the whole sentence. Those of all tokens are the memory, which the decoder reads.`,
     ),
     decoder(
       "target_embedding",
       9,
-      () =>
-        `The decoder writes one token a step. Step ${to + 1} begins with what it has written last: ${name(read[to])}.`,
+      `The decoder writes one token a step. The vector at the last written token, ${before}, shall become the next word.`,
     ),
+    decoder("target_positions", 5, `It is at position ${to} of the translation, and gets that position's pattern.`),
     decoder(
-      "target_positions",
-      5,
-      () => `It is position ${to + 1} of the translation, and gets that position's pattern.`,
-    ),
-    decoder(
-      `${two}.self_attention`,
+      "decoder.layers.0.self_attention",
       9,
-      () =>
-        `${name(read[to])} may look at itself and back. What comes later does not exist yet, and in training the mask hides it.`,
+      `${before} looks at itself and back. The tokens after it are known to us and not to the model: it has not written them yet.`,
       "scores",
-      seer,
+      away("decoder.layers.0.self_attention", to),
     ),
     decoder(
-      `${two}.self_attention_add_norm`,
+      "decoder.layers.0.self_attention_add_norm",
       11,
-      () =>
-        `What was found in ${to + 1 === 1 ? "the beginning" : `the ${to + 1} tokens so far`} is added and normalised, as in the encoder.`,
+      "What was found in the translation so far is added and normalised, as in the encoder.",
     ),
     decoder(
-      `${two}.cross_attention`,
+      cross(0),
       10,
-      () => "Now the decoder asks the source sentence: the query is its own, keys and values come from the memory.",
+      `Now it asks the source sentence. The query is the decoder's; keys and values are made of the memory.`,
       "projections",
-      best(`${two}.cross_attention`, to, from),
+      onto(cross(0), to, from),
     ),
     decoder(
-      `${two}.cross_attention`,
+      cross(0),
       10,
-      () =>
-        `In layer 1 the head that looks most at ${token} gives it ${share(`${two}.cross_attention`, to, from)} of its weight.`,
+      `In layer 1 the head that looks most at ${token} gives it ${share(0)} of its weight.`,
       "scores",
-      best(`${two}.cross_attention`, to, from),
+      onto(cross(0), to, from),
+    ),
+    decoder(`${cross(0)}_add_norm`, 11, `What it heard from the source is added to the vector at ${before}.`),
+    decoder(
+      "decoder.layers.0.feed_forward",
+      11,
+      `The decoder has feed-forward networks too: ${firing("decoder.layers.0.feed_forward", to)}.`,
     ),
     decoder(
-      `${two}.cross_attention_add_norm`,
+      cross(1),
       11,
-      () => "What it heard from the source is added to the decoder's own vector.",
-    ),
-    decoder(
-      `${two}.feed_forward`,
-      11,
-      () =>
-        `The feed-forward network of the decoder, as in the encoder. Units that fire: ${firing(`${two}.feed_forward`, to)}.`,
-    ),
-    decoder(
-      `decoder.layers.${Math.min(1, last)}.cross_attention`,
-      11,
-      () =>
-        `Layer 2 asks the source again: up to ${share(`decoder.layers.${Math.min(1, last)}.cross_attention`, to, from)} of a head's weight on ${token}.`,
+      `The next layer asks the source again. Now the head that looks most at ${token} gives it ${share(1)}.`,
       "scores",
-      best(`decoder.layers.${Math.min(1, last)}.cross_attention`, to, from),
+      onto(cross(1), to, from),
     ),
     decoder(
-      `${three}.cross_attention`,
+      final,
       10,
-      () =>
-        `In the last layer head ${heard + 1} gives ${token} ${share(`${three}.cross_attention`, to, from)} of its weight: this is the word to translate now.`,
+      `In the last layer ${certain} of ${heads} heads give ${token} more than half of their weight; head ${onto(final, to, from) + 1} gives ${share(last)}.`,
       "scores",
-      heard,
+      onto(final, to, from),
     ),
     decoder(
-      `${three}.cross_attention`,
+      final,
       10,
-      () => `So nearly all that this head hands over is the value of ${token}.`,
+      `So ${Number(share(last)) > 0.9 ? "nearly all" : "much"} of what this head hands over is the value of ${token}.`,
       "sum",
-      heard,
+      onto(final, to, from),
     ),
     decoder(
-      `${three}.feed_forward_add_norm`,
+      `decoder.layers.${last}.feed_forward_add_norm`,
       11,
-      () => "The decoder's last vector: all that was found goes into the choice of one word.",
+      `The last vector at ${before}. All that was read and written so far has gone into it, for the choice of one token.`,
     ),
     decoder(
       "output",
       12,
-      () =>
-        `It is multiplied with the rows of all tokens. Softmax gives ${name(written[to])} a probability of ${probability}: it is written.`,
+      `It is compared with the rows of all ${grouped(vocab)} tokens. ${word} gets a probability of ${probability} and is written.`,
     ),
-    decoder(
+    stop(
       "target_embedding",
-      13,
-      () =>
-        after > to
-          ? `${name(read[after])} is read at the next step, and everything in the decoder begins again: the loop.`
-          : "With this the translation ends: there is no next step.",
       "scores",
-      0,
       after,
+      0,
+      13,
+      after > to
+        ? `${name(read[after])} is read at the next step, and everything in the decoder begins again, one token later.`
+        : "With this the translation ends: there is no next step.",
     ),
   ]
-  return stops
+  return { stops, followed: { encoder: from, written: to } }
 }
 
 /** A piece within a sentence; one that turns the direction of text does not turn what follows it. */
 function isolated(piece) {
   const text = piece.trim() || "␣"
   return /\p{Bidi_Control}/u.test(text) ? `\u2068${text}\u2069` : text
-}
-
-/** The step of the decoder at which the heads of its last layer give a source token the most weight. */
-function strongestStep({ tensors, heads }, last, from) {
-  const sums = tensors[`decoder.layers.${last}.cross_attention.weights`].map(all => {
-    const length = all.length / heads
-    return Array.from({ length: heads }, (_, head) => all[head * length + from]).reduce((one, other) => one + other)
-  })
-  return sums.indexOf(Math.max(...sums))
 }

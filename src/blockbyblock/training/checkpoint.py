@@ -121,14 +121,15 @@ def load_checkpoint(
     tensors, values = read_tensors(path)
     require_config(path, values, model.config)
     state = _training_state(path, values.get("state"))
-    for name, found, own in (
-        ("seed", state.batches.seed, expected.batches.seed),
-        ("batches_per_epoch", state.batches_per_epoch, expected.batches_per_epoch),
-        ("processes", state.processes, expected.processes),
+    for name, found, own, remedy in (  # the number of processes first: it decides that of the batches, too
+        ("processes", state.processes, expected.processes, f"; start {state.processes} of them to go on"),
+        ("seed", state.batches.seed, expected.batches.seed, ""),
+        ("batches_per_epoch", state.batches_per_epoch, expected.batches_per_epoch, ""),
     ):
         if found != own:
             raise CheckpointError(
-                f"{path} was written with {name}={found}, and this run has {own}: the order of the data would differ"
+                f"{path} was written with {name}={found}, and this run has {own}: the order of the data would "
+                f"differ{remedy}"
             )
     parameters = dict(model.named_parameters())
     templates = model_weights(model)
@@ -173,10 +174,15 @@ class CheckpointFolder:
 
     Args:
         path: the folder; made if it is not there.
+
+    Raises:
+        NotADirectoryError: it is a file.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        if path.exists() and not path.is_dir():
+            raise NotADirectoryError(f"{path} is a file, and a training needs a folder to write into")
         path.mkdir(parents=True, exist_ok=True)
 
     def file(self, step: int, *, interrupted: bool = False) -> Path:

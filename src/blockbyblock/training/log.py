@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from blockbyblock.files import write_atomically
+from blockbyblock.texts import read_text
 
 Record = dict[str, Any]
 
@@ -26,7 +27,7 @@ def read_log(path: str | PathLike[str]) -> list[Record]:
         ValueError: a whole line is no record.
     """
     records: list[Record] = []
-    lines = Path(path).read_text(encoding="utf-8").split("\n")
+    lines = read_text(path).split("\n")
     for number, line in enumerate(lines[:-1], start=1):  # what follows the last line's end is no line
         try:
             record = json.loads(line)

@@ -46,6 +46,7 @@ from blockbyblock.data import (
     tatoeba,
     to_pairs,
 )
+from blockbyblock.texts import read_text
 from blockbyblock.training.config import TrainingConfig
 from blockbyblock.training.processes import Processes
 from blockbyblock.transformer import Transformer, TransformerConfig
@@ -225,8 +226,9 @@ def read_recipe(path: str | PathLike[str]) -> Recipe:
         FileNotFoundError: there is no such file.
         ValueError: it is no recipe; the message begins with the file's name.
     """
+    text = read_text(path)
     try:
-        return from_values(tomllib.loads(Path(path).read_text(encoding="utf-8")))
+        return from_values(tomllib.loads(text))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 

@@ -12,6 +12,7 @@ import torch
 
 from blockbyblock.data import Batches, Corpus, Tokenizer
 from blockbyblock.files import write_atomically
+from blockbyblock.texts import read_text
 from blockbyblock.training.checkpoint import CheckpointFolder
 from blockbyblock.training.processes import Processes, processor_name
 from blockbyblock.training.recipe import CHANGING, Recipe, from_values
@@ -112,8 +113,9 @@ def read_run(folder: str | PathLike[str]) -> Run:
         ValueError: the file is damaged; the message begins with its name.
     """
     path = Path(folder) / RUN
+    text = read_text(path)
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = json.loads(text)
         corpus = {key: values["corpus"][key] for key in DESCRIBED}
         return Run(from_values(values["recipe"]), corpus, values["machine"])
     except (KeyError, TypeError, ValueError) as error:
