@@ -72,15 +72,15 @@ FAULTS = (
     Fault(
         "sines first, then cosines",
         "live/transformer.mjs",
-        "(index % 2 ? Math.cos(angle) : Math.sin(angle))",
-        "(index >= width / 2 ? Math.cos(angle) : Math.sin(angle))",
+        "return feature % 2 ? Math.cos(angle) : Math.sin(angle)",
+        "return feature >= width / 2 ? Math.cos(angle) : Math.sin(angle)",
         f"{ENGINE}test_logits_equal_pytorch",
     ),
     Fault(
         "every cached token stands at position 0",
         "live/transformer.mjs",
-        "this.embed(token, prefixes[index].length)",
-        "this.embed(token, 0)",
+        'this.embed("target", tokens, prefixes.map(({ length }) => length))',
+        'this.embed("target", tokens, prefixes.map(() => 0))',
         f"{ENGINE}test_logits_equal_pytorch",
     ),
     Fault(

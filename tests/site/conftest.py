@@ -10,6 +10,7 @@ import serving
 import visiting
 from filelock import FileLock
 from playwright.sync_api import Browser, Page
+from tiny_translator import taught, write
 
 WEIGHTS: dict[str, int] = {}
 
@@ -48,6 +49,12 @@ def page(browser: Browser) -> Iterator[Page]:
     with browser.new_context(viewport={"width": width, "height": height}) as context:
         context.set_default_timeout(30_000)  # of a page on a busy machine
         yield context.new_page()
+
+
+@pytest.fixture(scope="session")
+def taught_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny model that has learned a few sentences; to teach it takes some seconds."""
+    return write(tmp_path_factory.mktemp("taught") / "tiny.safetensors", taught())
 
 
 @pytest.fixture(scope="session")

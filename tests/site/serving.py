@@ -1,10 +1,11 @@
-"""A small web server that behaves as GitHub Pages does with a project: a path prefix, gzip, and 404.html."""
+"""A small web server that behaves as GitHub Pages does with a project: prefix, gzip, parts of files, 404.html."""
 
 import gzip
+import re
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -27,8 +28,14 @@ COMPRESSED = {".html", ".css", ".js", ".mjs", ".json", ".svg"}
 LATE = {"tex-chtml.js": 0.4}
 
 
-def handler_for(root: Path, prefix: str) -> type[BaseHTTPRequestHandler]:
-    """Make a request handler that serves `root` under `prefix`, which begins and ends with a slash."""
+PART = re.compile(r"bytes=(\d+)-(\d+)")
+
+
+def handler_for(root: Path, prefix: str, parts: bool = True) -> type[BaseHTTPRequestHandler]:
+    """Make a request handler that serves `root` under `prefix`, which begins and ends with a slash.
+
+    Without `parts` it sends the whole file to whoever asks for a range of its bytes, as simple servers do.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -37,13 +44,23 @@ def handler_for(root: Path, prefix: str) -> type[BaseHTTPRequestHandler]:
             body = file.read_bytes()
             if compress := file.suffix in COMPRESSED:
                 body = gzip.compress(body, mtime=0)
-            self.send_response(status)
+            asked = PART.fullmatch(self.headers.get("Range", ""))
+            if parts and asked and status == 200 and not compress and int(asked[1]) < len(body):
+                first, last = int(asked[1]), min(int(asked[2]), len(body) - 1)
+                self.send_response(206)
+                self.send_header("Content-Range", f"bytes {first}-{last}/{len(body)}")
+                body = body[first : last + 1]
+            else:
+                self.send_response(status)
+            if parts:
+                self.send_header("Accept-Ranges", "bytes")
             self.send_header("Content-Type", TYPES.get(file.suffix, "application/octet-stream"))
             self.send_header("Content-Length", str(len(body)))
             if compress:
                 self.send_header("Content-Encoding", "gzip")
             self.end_headers()
-            self.wfile.write(body)
+            with suppress(ConnectionError):  # a browser that has read enough hangs up
+                self.wfile.write(body)
 
         def find(self, path: str) -> tuple[Path, int]:
             file = (root / path.removeprefix(prefix)).resolve()
@@ -58,9 +75,9 @@ def handler_for(root: Path, prefix: str) -> type[BaseHTTPRequestHandler]:
 
 
 @contextmanager
-def serve(root: Path, prefix: str) -> Iterator[str]:
+def serve(root: Path, prefix: str, parts: bool = True) -> Iterator[str]:
     """Serve a folder on a free port; yields the address of the prefix, with its slash."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler_for(root.resolve(), prefix)) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler_for(root.resolve(), prefix, parts)) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}{prefix}"
         server.shutdown()

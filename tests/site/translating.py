@@ -1,4 +1,4 @@
-"""The translator without the book: a bare page with the figure, and a page on which tests call its parts."""
+"""The figures that translate, without the book: bare pages with them, and a page on which tests call their parts."""
 
 import json
 import shutil
@@ -8,7 +8,7 @@ from typing import Any
 from playwright.sync_api import Page
 
 from blockbyblock.figures.palette import css
-from blockbyblock.live import TranslatorFigure
+from blockbyblock.live import InsideFigure, TranslatorFigure
 from blockbyblock.live.modules import FOLDER, joined
 
 ROOM = Path(__file__).parents[2] / "book" / "assets" / "book.css"
@@ -35,6 +35,14 @@ def write_site(folder: Path, *files: Path) -> None:
         (folder / f"{name}.html").write_text(page_of("<p>Nothing</p>", script=""), encoding="utf-8")
 
 
+def write_inside(folder: Path, name: str, figure: InsideFigure) -> None:
+    """Add the page of a figure, `<name>.html`, to what `write_site` has written, and the translation that it stores."""
+    (folder / "live" / "inside.mjs").write_text(joined("inside"), encoding="utf-8")
+    (folder / "models" / f"{figure.trace}.safetensors").write_bytes(figure.stored())
+    script = '<script type="module" src="live/inside.mjs"></script>'
+    (folder / f"{name}.html").write_text(page_of(figure.markup(), script), encoding="utf-8")
+
+
 def page_of(body: str, script: str = '<script type="module" src="live/translator.mjs?v=1"></script>') -> str:
     """A page with the book's colours and the room for its figures, and nothing else of the book."""
     style = (
@@ -50,14 +58,16 @@ def page_of(body: str, script: str = '<script type="module" src="live/translator
 def load_parts(page: Page, url: str, name: str) -> None:
     """Open the empty page, and make every part of the engine, and `translator` with a model in it, global there."""
     page.goto(f"{url}parts.html")
-    page.evaluate(PARTS, [name, ["safetensors", "tokenizer", "transformer", "decoding", "translation"]])
+    page.evaluate(
+        PARTS, [name, ["safetensors", "tokenizer", "transformer", "decoding", "translation", "passage", "supply"]]
+    )
 
 
 def call(page: Page, expression: str, argument: object = None) -> Any:
-    """Evaluate a function of JavaScript in the page; typed arrays come back as lists, and text as it is."""
+    """Evaluate a function of JavaScript in the page; typed arrays and maps come back as lists, and text as it is."""
     text = page.evaluate(
         f"""async argument => JSON.stringify(await ({expression})(argument),
-        (_, value) => ArrayBuffer.isView(value) ? Array.from(value) : value)""",
+        (_, value) => ArrayBuffer.isView(value) || value instanceof Map ? Array.from(value) : value)""",
         argument,
     )
     return json.loads(text)

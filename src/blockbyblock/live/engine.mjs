@@ -15,6 +15,7 @@ export function engine(model, tell) {
   let job = 0
   const load = async () => {
     const address = ownText ? URL.createObjectURL(await (await ownText).clone().blob()) : import.meta.url
+    worker?.terminate() // one that has failed
     worker = new Worker(address, { type: "module" })
     worker.onmessage = ({ data }) => (data.job ?? job) === job && tell[data.kind](data)
     worker.onerror = ({ message }) => tell.failed({ message: message ?? "This browser runs no module in a worker." })

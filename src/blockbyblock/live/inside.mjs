@@ -42,7 +42,7 @@ function sentences(model, ask) {
   const node = h(
     "div",
     { class: "asked" },
-    h("div", { class: "typed" }, field, button, h("span", {}, "→ ", written)),
+    h("div", { class: "typed" }, field, button, h("span", { role: "status" }, "→ ", written)),
     message,
   )
   const label = state => {
@@ -68,6 +68,8 @@ function build(model) {
   let passage = null // what is looked into
   let places = {} // where the model's matrices stand in its file
   let walked = { stops: [] }
+  let held = false
+  let said = ""
   const outside = supply(model, () => places)
 
   const chapter = (words, number) => {
@@ -77,7 +79,10 @@ function build(model) {
   }
   const set = values => {
     const changed = Object.entries(values).filter(([key, value]) => model.get(key) !== value)
-    for (const [key, value] of changed) model.set(key, value)
+    changed.forEach(([key, value], index) => {
+      held = index < changed.length - 1 // nothing is drawn, or fetched, of what is half set
+      model.set(key, value)
+    })
     if (changed.length) model.save_changes()
   }
   const stackNow = () => placeOf(model.get("at")).stack
@@ -88,7 +93,7 @@ function build(model) {
   }
   const stand = stop => {
     const { at, step, token, head } = walked.stops[stop - 1]
-    set({ stop, at, step, token, head })
+    set({ at, step, token, head, stop })
   }
   const walk = by => {
     const stop = Math.min(Math.max(model.get("stop") + by, 1), walked.stops.length)
@@ -122,7 +127,7 @@ function build(model) {
   asked.label("empty")
   asked.show(model.get("text"), model.get("translation"))
   const update = () => {
-    if (!passage) return ""
+    if (!passage || held) return said
     const [at, step, stop] = [model.get("at"), model.get("step"), model.get("stop")]
     const { stack, part, norm } = placeOf(at)
     const longest = (stack === "encoder" ? passage.source : passage.read).length - 1
@@ -132,9 +137,16 @@ function build(model) {
     const looks = attends ? looksOf(passage, { ...chosen, stack, part }) : null
     map.update({ ...chosen, looks, followed: stop ? walked.followed : null })
     const words = block.update(passage, chosen, stop ? "" : chapter("Built in chapter", chapterOf(at, step)))
-    return bar.update(stop, walked.stops, stop ? chapter("Chapter", walked.stops[stop - 1].chapter) : "") || words
+    said = bar.update(stop, walked.stops, stop ? chapter("Chapter", walked.stops[stop - 1].chapter) : "") || words
+    return said
   }
-  return { nodes, update, stop: source.stop }
+  const follow = () => passage && model.get("stop") && stand(model.get("stop")) // Python has set the stop
+  model.on("change:stop", follow)
+  const stop = () => {
+    source.stop()
+    model.off("change:stop", follow)
+  }
+  return { nodes, update, stop }
 }
 
 /**
@@ -144,25 +156,31 @@ function build(model) {
 function translations(model, outside, { enter, say, label, scene }) {
   let state = model.send ? "ready" : "empty" // "loading" in between; in a notebook Python translates
   let waiting = "" // the text to translate once the model is there
-  let fetching = false
+  let newest = 0 // what was asked for last is shown, whatever comes last
+  let wanted = null
   const turnTo = now => {
     state = now
     label(now)
   }
   const fetchStored = async text => {
-    fetching = true
+    const job = ++newest
+    wanted = text
     try {
-      enter(storedPassage(await outside.trace(text)))
+      const found = storedPassage(await outside.trace(text))
+      if (job === newest) enter(found)
     } catch ({ message }) {
-      say(message)
+      if (job === newest) say(message)
     }
-    fetching = false
+  }
+  const begin = text => {
+    newest++
+    remote.inside(text)
   }
   const remote = engine(model, {
     progress: () => {},
     ready: () => {
       turnTo("ready")
-      remote.inside(waiting)
+      begin(waiting)
     },
     passage: ({ passage }) => (passage ? enter(passage) : say("Type a sentence.")),
     failed: ({ message }) => {
@@ -174,14 +192,14 @@ function translations(model, outside, { enter, say, label, scene }) {
     say(text.trim() ? "" : "Type a sentence.")
     if (!text.trim()) return
     if (model.send) fetchStored(text)
-    else if (state === "ready") remote.inside(text)
+    else if (state === "ready") begin(text)
     else {
       waiting = text
       if (state === "empty") remote.load()
       turnTo("loading")
     }
   }
-  const renewed = () => fetching || fetchStored(model.get("text")) // Python has set another sentence
+  const renewed = () => model.get("text") === wanted || fetchStored(model.get("text")) // Python has set another sentence
   model.on("change:trace", renewed)
   const seen = new IntersectionObserver(
     entries => {

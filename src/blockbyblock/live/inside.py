@@ -232,19 +232,25 @@ class InsideFigure(LiveFigure):
         return self._trace.tensors()
 
     def _answer(self, figure: Any, content: dict[str, Any], buffers: list[bytes]) -> None:
-        """Send the browser what it asks for. A trait would be stored in the notebook; a message is not."""
+        """Send the browser what it asks for, or why not. A trait would be stored in the notebook; a message is not."""
+        answer: dict[str, str]
         match content:
             case {"ask": "model"}:
-                self.send({"answer": "model"}, [self._file.read_bytes()])
+                answer, found = {"answer": "model"}, self._file.read_bytes
             case {"ask": "trace", "text": str(text)}:
-                answer = {"answer": "trace", "text": text}  # the text, as two may be asked for one after the other
-                try:
-                    self.text = text
-                    self.send(answer, [self.stored()])
-                except (OSError, ValueError) as error:
-                    self.send(answer | {"error": f"{error}"}, [b""])
+                answer, found = {"answer": "trace", "text": text}, lambda: self._translated(text)
             case {"ask": "bytes", "from": int(first), "to": int(last)}:
-                self.send({"answer": f"{first}-{last}"}, [self._file.read_bytes()[first:last]])
+                answer, found = {"answer": f"{first}-{last}"}, lambda: self._file.read_bytes()[first:last]
+            case _:
+                return
+        try:
+            self.send(answer, [found()])
+        except (OSError, ValueError) as error:
+            self.send(answer | {"error": str(error)}, [b""])
+
+    def _translated(self, text: str) -> bytes:
+        self.text = text
+        return self.stored()
 
     def caption(self) -> str:
         """Return what the figure shows: the sentence, its translation, and the place that is opened."""

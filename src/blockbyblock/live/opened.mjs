@@ -124,7 +124,7 @@ function openedFeedForward(passage, { at, token, piece, stack, layer }, paint) {
       .get(unit)
       .map(entry => entry * hidden[unit]),
   )
-  const grid = canvasFor(64, hidden.length / 64)
+  const grid = canvasFor(64, Math.ceil(hidden.length / 64))
   grid.classList.add("grid")
   paint(grid, hidden, largest / 2)
   const units = sheet(

@@ -17,7 +17,7 @@ export function panel(model, paint, parts) {
   const slide = () => put(model, "feature", Number(feature.value))
   const feature = h("input", { type: "range", min: 0, step: 1, value: 0, oninput: slide })
   const shown = h("span", { class: "shown" })
-  const title = h("h3", { class: "title" })
+  const title = h("p", { class: "title" })
   const sentence = h("p", { class: "sentence" })
   const body = h("div", { class: "body" })
   const below = h("p", { class: "quiet chapter" })
@@ -83,7 +83,7 @@ export function panel(model, paint, parts) {
 }
 
 export const PANEL_LOOK = `
-.title { font-size: 1.0625rem; margin: 0.5rem 0 0.25rem }
+.opened .title { font-size: 1.0625rem; font-weight: 700; margin: 0.5rem 0 0.25rem }
 .sentence { min-height: 2.8em }
 .chapter { margin: 0.25rem 0 0 }
 .opened .controls { gap: 0.1rem 1rem; margin: 0.25rem 0 }

@@ -7,7 +7,8 @@ const OWN = "blockbyblock" // where our JSON stands in the header
 /**
  * Read a file that `save_portable` wrote, in the precision "int8" or "float32".
  *
- * Returns {config, tokenizer, about, tensors}: a tensor is {shape, numbers}, and each matrix of whole numbers has its
+ * Returns {config, tokenizer, about, tensors}: a tensor is {shape, numbers, place}, where place is its first byte in the file
+ * and the byte after its last, and each matrix of whole numbers has its
  * scale per row beside it, as `<name>.scale`. Throws an Error that says what is wrong with the file.
  */
 export function readModel(buffer) {
@@ -37,7 +38,7 @@ function readTensor(buffer, start, name, { dtype, shape, data_offsets: [begin, e
   const size = shape.reduce((product, length) => product * length, Kind.BYTES_PER_ELEMENT)
   if (end - begin !== size || start + end > buffer.byteLength) throw new Error(`${name} is cut short.`)
   const numbers = new Kind(buffer.slice(start + begin, start + end)) // a copy begins where numbers may begin
-  return { shape, numbers: dtype === "F16" ? Float32Array.from(numbers, half) : numbers }
+  return { shape, numbers: dtype === "F16" ? Float32Array.from(numbers, half) : numbers, place: [start + begin, start + end] }
 }
 
 /** The number that 16 bits stand for; not every browser has a Float16Array. */

@@ -25,7 +25,7 @@ export function sheet({ caption, head, rows, scale, digits = 2, marked = true },
       ...columns.map((cell, index) => h("td", { class: wide(index) }, cell)),
     )
   })
-  const tops = head.map(text => h("th", { scope: "col" }, text))
+  const tops = head.map(text => (text ? h("th", { scope: "col" }, text) : h("td", {})))
   if (marked) tops.splice(2, 0, place)
   const node = h(
     "table",
@@ -78,7 +78,7 @@ export function grouped(count) {
 
 /** A token between quotation marks. */
 export function quoted(piece) {
-  return h("q", {}, piece.trim() || piece)
+  return h("q", {}, piece.trim() || "␣")
 }
 
 /** What the colours of a scale stand for. */
@@ -96,6 +96,8 @@ function legend(scale) {
 }
 
 export const SHEET_LOOK = `
+q { unicode-bidi: isolate }
+.sheet thead td { border-bottom: 1px solid var(--bbb-line) }
 .sheet { font-size: 0.75rem; margin: 0.25rem 0 0.75rem }
 .sheet caption { font-size: 0.875rem; padding-bottom: 0 }
 .sheet th, .sheet td { padding: 0.1rem 0.15rem; vertical-align: middle; white-space: nowrap }

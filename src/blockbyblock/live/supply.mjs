@@ -8,12 +8,12 @@
 export function supply(model, places) {
   const ask = model.send ? fromPython(model) : fromSite(model)
   const bytes = async (name, first, last) => {
-    const [from] = places()[name] ?? []
-    if (from === undefined) throw new Error(`The file does not hold ${name}.`)
+    const [from] = places()[name]
     return ask.bytes(from + first, from + last)
   }
   const rows = async (name, first, count) => {
-    const [begin, end] = places()[`${name}.weight`] ?? []
+    if (!places()[`${name}.weight`]) throw new Error(`The file does not hold ${name}.`)
+    const [begin, end] = places()[`${name}.weight`]
     const whole = places()[`${name}.weight.scale`] // a matrix of whole numbers has a scale for each row
     const height = (places()[`${name}.bias`][1] - places()[`${name}.bias`][0]) / 4
     const stride = (end - begin) / height
@@ -56,7 +56,7 @@ function fromSite(model) {
 async function partOf(reader, first, last) {
   const part = new Uint8Array(last - first)
   for (let place = 0; place < last;) {
-    const { done, value } = await reader.read()
+    const { done, value } = await reader.read().catch(() => ({ done: true }))
     if (done) throw new Error("The file is cut short.")
     const [from, to] = [Math.max(first - place, 0), Math.min(last - place, value.length)]
     if (from < to) part.set(value.subarray(from, to), place + from - first)

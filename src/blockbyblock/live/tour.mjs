@@ -21,9 +21,11 @@ export function tour(walk) {
     walk(by)
   })
   const update = (stop, stops, link) => {
+    const { activeElement } = node.getRootNode()
     const leaves =
-      (stop < 2 && node.getRootNode().activeElement === back) ||
-      (stop === stops.length && node.getRootNode().activeElement === next)
+      (stop < 2 && activeElement === back) ||
+      (stop === stops.length && activeElement === next) ||
+      said.contains(activeElement) // the link gives way to another
     back.disabled = stop < 2
     next.disabled = stop === stops.length
     if (leaves) (stop < 2 ? next : back).focus() // a disabled button hears no arrow keys

@@ -117,7 +117,7 @@ class Trace:
             for hook in hooks:
                 hook.remove()
         for name, record in records.items():
-            found[name] = found[f"{name}.output_projection"]  # a decoder calls its attention in two parts: no hook of it
+            found[name] = found[f"{name}.output_projection"]  # a decoder calls no attention as a whole
             query, key = (found[f"{name}.{kind}_projection"] for kind in ("query", "key"))
             query, key = (split_heads(each[None], self.model.config.heads)[0] for each in (query, key))
             scores = query @ key.mT / math.sqrt(query.shape[-1])  # [heads, query, key]
@@ -150,7 +150,7 @@ class Trace:
             elif isinstance(module, nn.Linear):
                 tensors[WEIGHTS + name + OUTPUTS] = found[name].half()
             elif isinstance(module, FeedForward):
-                # Of the rounded numbers, and of two equal ones the first: as the page chooses, or a column were missing.
+                # Of the rounded numbers, and of equal ones the first: as the page chooses, or it missed a column.
                 strength = found[f"{name}.hidden_projection"].half().float().relu()
                 order = strength.argsort(dim=-1, descending=True, stable=True)
                 chosen = order[:, : min(STRONGEST, strength.shape[-1])].flatten().unique()

@@ -53,13 +53,17 @@ export function serve(scope) {
  * model holds a digest of its content, so what was kept is never out of date. Servers often allow a few minutes only.
  */
 async function download(address, report) {
-  const response = await fetch(address, { cache: "force-cache" })
+  const response = await fetch(address, { cache: "force-cache" }).catch(() => {
+    throw new Error("The model did not come: the server cannot be reached.")
+  })
   if (!response.ok) throw new Error(`The model did not come: ${response.status} ${response.statusText}.`)
   const reader = response.body.getReader()
   const chunks = []
   let received = 0
   for (;;) {
-    const { done, value } = await reader.read()
+    const { done, value } = await reader.read().catch(() => {
+      throw new Error(`The model did not come whole: the connection ended after ${received} bytes.`)
+    })
     if (done) return new Blob(chunks).arrayBuffer()
     chunks.push(value)
     received += value.length
@@ -130,7 +134,8 @@ export class Translator {
     const written = found.finished ? [...found.ids, this.model.config.end_id] : found.ids
     const passage = computedPassage(this.model, this.tensors, source, written)
     const pieces = new Map(passage.ids.map(id => [id, this.tokenizer.pieces([id])[0]]))
-    return { ...passage, text, translation: this.tokenizer.decode(found.ids), pieces }
+    const places = Object.fromEntries(Object.entries(this.tensors).map(([name, { place }]) => [name, place]))
+    return { ...passage, text, translation: this.tokenizer.decode(found.ids), pieces, places }
   }
 
   /**

@@ -8,14 +8,14 @@ import { grouped } from "./sheet.mjs"
 
 /**
  * The walk through one passage: {stops, followed}. A stop is {at, step, token, head, chapter, sentence}. `followed` is
- * {encoder, written}: the source token, 1 or 0 where there is one only, and the step of the decoder that looks most at it
+ * {encoder, written}: the source token, 1 or 0 where only <end> follows it, and the step of the decoder that looks most at it
  * in the last layer.
  */
 export function walkThrough(passage) {
   const { source, read, written, pieces, tensors, heads, size, vocab, top, logTotals } = passage
   const [deep, last] = [layersOf(passage, "encoder") - 1, layersOf(passage, "decoder") - 1]
-  const from = Math.min(1, source.length - 1)
-  const name = id => `“${pieces.get(id).trim()}”`
+  const from = source.length > 2 ? 1 : 0
+  const name = id => `“${isolated(pieces.get(id))}”`
   const all = Array.from({ length: heads }, (_, head) => head)
   const weights = (at, head, query) => {
     const row = tensors[`${at}.weights`][query]
@@ -46,7 +46,8 @@ export function walkThrough(passage) {
   const share = layer => decimals(weights(cross(layer), onto(cross(layer), to, from), to)[from], 3)
   const certain = all.filter(head => weights(final, head, to)[from] > 0.5).length
   const [eye, other] = [away(self(0), from), away(self(1), from)]
-  const probability = decimals(Math.exp(top[to][0][1] - logTotals[to]), 3)
+  const [, chosen] = top[to].find(([id]) => id === written[to]) ?? top[to][0] // <start> may be above it: never written
+  const probability = decimals(Math.exp(chosen - logTotals[to]), 3)
 
   const stop = (at, step, token, head, chapter, sentence) => ({ at, step, token, head, chapter, sentence })
   const encoder = (at, chapter, sentence, step = "scores", head = 0) => stop(at, step, from, head, chapter, sentence)
@@ -194,4 +195,10 @@ export function walkThrough(passage) {
     ),
   ]
   return { stops, followed: { encoder: from, written: to } }
+}
+
+/** A piece within a sentence; one that turns the direction of text does not turn what follows it. */
+function isolated(piece) {
+  const text = piece.trim() || "␣"
+  return /\p{Bidi_Control}/u.test(text) ? `\u2068${text}\u2069` : text
 }
