@@ -169,9 +169,9 @@ FAULTS = (
     ),
     Fault(
         "the model is loaded anew each time",
-        "live/translation.mjs",
-        '{ cache: "force-cache" }',
-        '{ cache: "reload" }',
+        "live/engine.mjs",
+        'cache: again ? "reload" : "force-cache"',
+        'cache: "reload"',
         f"{FIGURE}test_a_model_is_loaded_once_and_then_kept_by_the_browser",
     ),
     Fault(
@@ -212,8 +212,8 @@ FAULTS = (
     Fault(
         "the old translation stays beside the message",
         "live/translator.mjs",
-        "      clear()\n      tell.done()\n      message",
-        "      tell.done()\n      message",
+        "    for (const line of Object.values(lines)) line.update(null)\n",
+        "",
         f"{FIGURE}test_ten_thousand_characters_are_refused_and_the_next_sentence_is_not",
     ),
     Fault(
