@@ -58,6 +58,7 @@ function build(model) {
   const size = model.get("size")
   let state = "empty" // then "loading", then "ready"
   let maps = {}
+  let fresh = [] // the methods whose maps are those of the sentence that is asked
   let summary = "" // of a new translation, until it has been said
 
   const asked = question(model, text => {
@@ -82,11 +83,16 @@ function build(model) {
   const nodes = [
     hint("translate a sentence of your own. Then choose a word of the translation and type another in its place."),
     asked.node, progress.node, message, scene,
+    h("p", {}, model.get("limits")),
     h("p", { class: "quiet" }, model.get("credit")),
   ]
 
   const tell = {
-    progress: ({ received }) => progress.update(received),
+    progress: ({ received }) => {
+      state = "loading"
+      message.textContent = ""
+      progress.update(received)
+    },
     ready: () => {
       state = "ready"
       progress.update(null)
@@ -103,19 +109,20 @@ function build(model) {
     },
     maps: ({ method, maps: drawn }) => {
       maps[method] = drawn
+      fresh.push(method)
       draw()
     },
     done: () => turn(after, { "aria-busy": false }),
-    nothing: () => {
-      clear()
-      put(model, "translation", "")
+    nothing: () => without("There is nothing to translate yet: type a sentence."),
+    stalled: ({ message: words }) => {
+      state = "empty" // it may be asked for again, and may still come
+      message.textContent = words
     },
     failed: ({ message: words }) => {
       if (state === "loading") state = "empty"
       progress.update(null)
-      clear()
+      without(words)
       tell.done()
-      message.textContent = words
     },
   }
   const remote = engine(model, tell)
@@ -129,13 +136,20 @@ function build(model) {
   const begin = (kept = [], typed = "") => {
     message.textContent = ""
     turn(after, { "aria-busy": true })
+    fresh = []
+    for (const line of Object.values(lines)) line.age()
+    draw()
     remote.translate(model.get("source"), kept, typed)
   }
-  const clear = () => {
+  /** Say why there is no translation; nothing of an earlier one stays. */
+  const without = words => {
+    message.textContent = words
     maps = {}
     for (const line of Object.values(lines)) line.update(null)
+    draw()
+    put(model, "translation", "")
   }
-  const draw = () => attention.update(maps[model.get("method")] ?? null)
+  const draw = () => attention.update(maps[model.get("method")] ?? null, !fresh.includes(model.get("method")))
   const sourceChanged = () => {
     asked.write(model.get("source"))
     if (state === "ready") begin()
@@ -167,6 +181,7 @@ textarea { background: var(--bbb-paper); border: 1px solid var(--bbb-line); bord
 .loading { align-items: center; display: flex; flex-wrap: wrap; gap: 0 0.75rem; margin: 0.25rem 0; min-height: 1.5rem }
 progress { accent-color: var(--bbb-accent); flex: 0 1 16rem }
 .message { font-weight: 600; margin: 0.25rem 0 }
+.old { opacity: 0.4 }
 .open { min-height: 36rem }
 @container (max-width: 40rem) { .open { min-height: 56rem } .words { min-height: 3.8rem } }
 .lines { display: grid; gap: 0.5rem 1.5rem; grid-template-columns: repeat(auto-fit, minmax(min(20rem, 100%), 1fr));

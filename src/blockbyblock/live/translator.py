@@ -15,6 +15,10 @@ from blockbyblock.pretrained import MODELS
 
 MODEL = Path(str(MODELS)) / "en-de.safetensors"
 EXAMPLES = ("Where is the cat?", "I don't know what you mean.", "She has been reading a book all day.")
+LIMITS = (
+    "It learned from short, everyday sentences. Rare names, large numbers, emoji and other languages come out as "
+    "nonsense, without a warning."
+)
 NAMES = {"en": "English", "de": "German"}
 
 
@@ -33,6 +37,7 @@ class TranslatorFigure(MapsFigure):
         source: the sentence to begin with.
         examples: sentences whose translations by Python stand in for the figure where it does not run.
         file: the model, as `save_portable` writes it. A page of the book finds it if it is one in the box.
+        limits: what the model has learned from, and what it cannot do, in one line below the figure.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -41,7 +46,7 @@ class TranslatorFigure(MapsFigure):
     """
 
     module = "translator"
-    room = (335, 490)
+    room = (380, 585)
 
     source = Unicode().tag(sync=True)
     translation = Unicode().tag(sync=True)
@@ -52,6 +57,7 @@ class TranslatorFigure(MapsFigure):
     digest = Unicode().tag(sync=True)
     size = Int().tag(sync=True)
     credit = Unicode().tag(sync=True)
+    limits = Unicode().tag(sync=True)
 
     def __init__(
         self,
@@ -59,6 +65,7 @@ class TranslatorFigure(MapsFigure):
         examples: Sequence[str] = EXAMPLES,
         *,
         file: str | PathLike[str] = MODEL,
+        limits: str = LIMITS,
     ) -> None:
         self._file = Path(file)
         translator, content = load_portable(self._file), self._file.read_bytes()
@@ -71,14 +78,21 @@ class TranslatorFigure(MapsFigure):
             model=self._file.stem,
             digest=digest_of(content),
             size=len(content),
+            limits=limits,
             credit=". ".join(translator.about[key] for key in ("title", "terms") if translator.about.get(key)),
         )
         self.on_msg(self._answer)
 
     def _answer(self, figure: Any, content: dict[str, str], buffers: list[bytes]) -> None:
-        """Send the model to the browser that asks for it. A trait would be stored in the notebook; a message is not."""
+        """Send the model to the browser that asks for it. A trait would be stored in the notebook; a message is not.
+
+        A file that cannot be read any more is told, so that the browser does not wait for it.
+        """
         if content == {"ask": "model"}:
-            self.send({"answer": "model"}, [self._file.read_bytes()])
+            try:
+                self.send({"answer": "model"}, [self._file.read_bytes()])
+            except OSError as error:
+                self.send({"answer": "model", "error": f"{self._file.name} cannot be read: {error.strerror or error}"})
 
     def caption(self) -> str:
         """Return what the figure does, and what its model is."""
