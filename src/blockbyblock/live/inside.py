@@ -15,7 +15,7 @@ from blockbyblock.figures.chapters import CHAPTERS
 from blockbyblock.figures.map import architecture_map
 from blockbyblock.live.figure import LiveFigure, table
 from blockbyblock.live.trace import Trace, places
-from blockbyblock.live.translator import MODEL, NAMES, digest_of
+from blockbyblock.live.translator import LIMITS, MODEL, NAMES, credit, digest_of
 from blockbyblock.portable import load_portable
 from blockbyblock.translator import Translator
 
@@ -90,6 +90,7 @@ class InsideFigure(LiveFigure):
         lit: the block that the map lights, which stands in for the figure where it does not run; that of the place if
             not given.
         file: the model, as `save_portable` writes it. A page of the book finds it if it is one in the box.
+        limits: what the model has learned from, and what it cannot do, in one line below the figure.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -115,6 +116,8 @@ class InsideFigure(LiveFigure):
     digest = Unicode().tag(sync=True)
     size = Int().tag(sync=True)
     trace = Unicode().tag(sync=True)
+    credit = Unicode().tag(sync=True)
+    limits = Unicode().tag(sync=True)
 
     def __init__(
         self,
@@ -126,6 +129,7 @@ class InsideFigure(LiveFigure):
         head: int = 0,
         lit: str | None = None,
         file: str | PathLike[str] = MODEL,
+        limits: str = LIMITS,
     ) -> None:
         self._file = Path(file)
         content = self._file.read_bytes()
@@ -153,6 +157,8 @@ class InsideFigure(LiveFigure):
             digest=digest,
             size=len(content),
             trace=trace_name(digest, text),
+            credit=credit(about),
+            limits=limits,
         )
         self.room = next((room for end, room in _ROOMS.items() if at.endswith(end)), _ROOMS[step])
         self.on_msg(self._answer)

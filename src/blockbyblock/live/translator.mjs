@@ -3,7 +3,8 @@
 
 import { attentionMaps, MAPS_LOOK } from "./attention_maps.mjs"
 import { engine } from "./engine.mjs"
-import { choice, decimals, figure, h, hint, put, turn } from "./figure.mjs"
+import { choice, figure, h, hint, put, turn } from "./figure.mjs"
+import { loading, LOADING_LOOK, megabytes, modelNotes } from "./loading.mjs"
 import { produced, PRODUCED_LOOK } from "./produced.mjs"
 import { serve } from "./translation.mjs"
 
@@ -35,25 +36,6 @@ function examples(model, write) {
   return h("table", { class: "examples" }, caption, h("thead", {}, head), h("tbody", {}, ...rows))
 }
 
-/** How far the model has come; null when it does not come now. */
-function loading(size) {
-  const bar = h("progress", { max: size, value: 0, hidden: true, "aria-label": "Loading the model" })
-  const shown = h("span", { "aria-hidden": "true" }) // a screen reader reads the bar
-  const words = h("span", { role: "status" })
-  const node = h("p", { class: "loading" }, words, bar, shown)
-  const update = received => {
-    bar.hidden = received === null
-    bar.value = received ?? 0
-    words.textContent = received === null ? "" : "Loading the model"
-    shown.textContent = received === null ? "" : `${megabytes(received)} of ${megabytes(size)} MB`
-  }
-  return { node, update }
-}
-
-function megabytes(bytes) {
-  return decimals(bytes / 1e6, 1)
-}
-
 function build(model) {
   const size = model.get("size")
   let state = "empty" // then "loading", then "ready"
@@ -83,8 +65,7 @@ function build(model) {
   const nodes = [
     hint("translate a sentence of your own. Then choose a word of the translation and type another in its place."),
     asked.node, progress.node, message, scene,
-    h("p", {}, model.get("limits")),
-    h("p", { class: "quiet" }, model.get("credit")),
+    ...modelNotes(model),
   ]
 
   const tell = {
@@ -178,8 +159,6 @@ const look = `
 textarea { background: var(--bbb-paper); border: 1px solid var(--bbb-line); border-radius: 0.25rem; color: var(--bbb-ink);
   display: block; font: inherit; font-size: 1rem; padding: 0.3rem 0.5rem; resize: vertical; width: 100% }
 .ask { min-height: 2.2rem }
-.loading { align-items: center; display: flex; flex-wrap: wrap; gap: 0 0.75rem; margin: 0.25rem 0; min-height: 1.5rem }
-progress { accent-color: var(--bbb-accent); flex: 0 1 16rem }
 .message { font-weight: 600; margin: 0.25rem 0 }
 .old { opacity: 0.4 }
 .open { min-height: 36rem }
@@ -195,7 +174,7 @@ export default globalThis.document
   ? figure({
       name: "bbb-translator",
       watch: ["translation", "method", "kind", "layer", "head", "cell"],
-      look: PRODUCED_LOOK + MAPS_LOOK + look,
+      look: PRODUCED_LOOK + MAPS_LOOK + LOADING_LOOK + look,
       build,
     })
   : serve(globalThis)

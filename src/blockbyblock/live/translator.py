@@ -1,6 +1,6 @@
 """The translator in the page: a trained model that computes in the reader's browser, with every attention weight."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from os import PathLike
 from pathlib import Path
@@ -25,6 +25,11 @@ NAMES = {"en": "English", "de": "German"}
 def digest_of(content: bytes) -> str:
     """What stands for a model's content in its address on a page."""
     return sha256(content).hexdigest()[:12]
+
+
+def credit(about: Mapping[str, Any]) -> str:
+    """What a model is called and whose texts it has learned from, as far as its file says."""
+    return ". ".join(about[key] for key in ("title", "terms") if about.get(key))
 
 
 class TranslatorFigure(MapsFigure):
@@ -79,7 +84,7 @@ class TranslatorFigure(MapsFigure):
             digest=digest_of(content),
             size=len(content),
             limits=limits,
-            credit=". ".join(translator.about[key] for key in ("title", "terms") if translator.about.get(key)),
+            credit=credit(translator.about),
         )
         self.on_msg(self._answer)
 
