@@ -46,15 +46,15 @@ _LIT_STEPS = dict(
 
 # px, on a wide screen and on a phone, by the end of the place's name or by the step of an attention.
 _ROOMS = {
-    "_embedding": (901, 1385),
-    "_positions": (901, 1385),
-    "_add_norm": (901, 1515),
-    "feed_forward": (901, 1658),
-    "output": (901, 1692),
-    "projections": (904, 1619),
-    "scores": (921, 1858),
-    "sum": (901, 1765),
-    "concat": (901, 1515),
+    "_embedding": (1005, 1567),
+    "_positions": (1005, 1567),
+    "_add_norm": (1005, 1697),
+    "feed_forward": (1005, 1839),
+    "output": (1005, 1873),
+    "projections": (1007, 2022),
+    "scores": (1024, 2039),
+    "sum": (1005, 1946),
+    "concat": (1005, 1696),
 }
 
 
@@ -100,7 +100,7 @@ class InsideFigure(LiveFigure):
     """
 
     module = "inside"
-    room = (921, 1858)
+    room = (1024, 2039)
 
     text = Unicode().tag(sync=True)
     translation = Unicode().tag(sync=True)
