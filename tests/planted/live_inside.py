@@ -31,7 +31,7 @@ FAULTS = (
         "live/transformer.mjs",
         "Math.sqrt(variance + epsilon)",
         "Math.sqrt(variance)",
-        ODD,
+        f"{ENGINE}test_the_epsilon_of_the_norms_is_the_models",
     ),
     Fault(
         "ReLU forgotten",

@@ -16,7 +16,7 @@ import translating
 from inside_numbers import followed
 from playwright.sync_api import Browser, Page
 from safetensors.torch import save
-from tiny_translator import LESSONS, held_out
+from tiny_translator import LESSONS, held_out, tiny, write
 from torch import Tensor
 
 from blockbyblock.live.inside import SENTENCE, InsideFigure, trace_name
@@ -56,9 +56,10 @@ Passage = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def folder(taught_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder, tiny = tmp_path_factory.mktemp("inside"), taught_file
-    translating.write_site(folder / "site", tiny, MODEL)
-    for file in (tiny, MODEL):
+    folder = tmp_path_factory.mktemp("inside")
+    loose = write(folder / "loose.safetensors", tiny(norm_eps=0.1, max_length=24))
+    translating.write_site(folder / "site", taught_file, MODEL, loose)
+    for file in (taught_file, MODEL):
         translating.write_inside(folder / "site", f"inside-{file.stem}", InsideFigure(TEXTS[file.stem], file=file))
     return folder / "site"
 
@@ -170,6 +171,14 @@ def test_every_tensor_of_a_model_whose_sizes_divide_oddly(
     parts: Callable[[str], Page], translators: Mapping[str, Any], text: str, record_property: Record
 ) -> None:
     check_computed(parts("tiny"), Trace(translators["tiny"], text), record_property)
+
+
+def test_the_epsilon_of_the_norms_is_the_models(
+    parts: Callable[[str], Page], folder: Path, record_property: Record
+) -> None:
+    trace = Trace(load_portable(folder / "models" / "loose.safetensors"), "a")
+    assert trace.model.config.norm_eps == 0.1  # the usual one is too small to be missed
+    check_computed(parts("loose"), trace, record_property)
 
 
 def check_computed(page: Page, trace: Trace, record_property: Record) -> None:

@@ -472,7 +472,7 @@ def test_a_change_is_announced_in_one_sentence(stored: Callable[[str], Page]) ->
     figure = page.locator("bbb-inside")
     page.evaluate("choose", ["source_positions", "scores", 0, 0, 0])
     status = figure.locator(".unseen[role=status]")
-    expect(status).to_contain_text("Positional encoding. The pattern of position 1")
+    expect(status).to_contain_text("Positional encoding. The pattern")
     status.evaluate("""node => {
       window.heard = []
       new MutationObserver(() => heard.push(node.textContent)).observe(node, { childList: true, characterData: true })
