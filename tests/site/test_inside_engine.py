@@ -283,11 +283,12 @@ def test_an_observer_changes_nothing_and_is_not_called_where_there_is_none(
 def test_a_passage_leaves_no_observer_behind_even_if_it_fails(parts: Callable[[str], Page]) -> None:
     left = """text => {
       translator.inside(text)
-      const before = translator.model.observe
-      try { computedPassage(translator.model, translator.tensors, [5, 2], [5, 1e9, 7]) } catch {}
-      return [before, translator.model.observe]
+      const before = translator.model.observe === null
+      let failed = false
+      try { computedPassage(translator.model, {}, [5, 2], [5, 7]) } catch { failed = true }
+      return [before, failed, translator.model.observe === null]
     }"""
-    assert translating.call(parts("tiny"), left, "a") == [None, None]
+    assert translating.call(parts("tiny"), left, "a") == [True, True, True]
 
 
 # Stored by Python -----------------------------------------------------------------------------------------------------

@@ -217,7 +217,7 @@ def test_the_matrix_that_is_asked_for_is_shown_and_no_other(
             chosen = (at, "projections", 2, 1, 5)
             page.evaluate("choose", list(chosen))
             figure.get_by_label(label).check()
-            expect(figure.locator(".body")).to_contain_text(f"rows of the {kind} matrix")
+            expect(figure.locator(".body")).to_contain_text(f"rows of {label}")
             assert off(see(page)["numbers"], shown(*chosen, matrix=kind), chosen) < CLOSE
     page.evaluate("choose", ["encoder.layers.1.self_attention", "projections", 2, 1, 5])
     held: list[Route] = []
@@ -232,12 +232,12 @@ def test_the_matrix_that_is_asked_for_is_shown_and_no_other(
     page.wait_for_timeout(200)
     holding = False
     figure.get_by_label("W_V").check()
-    expect(figure.locator(".body")).to_contain_text("rows of the value matrix")
+    expect(figure.locator(".body")).to_contain_text("rows of W_V")
     for route in held:
         route.continue_()
     page.wait_for_timeout(500)
     assert held
-    expect(figure.locator(".body")).to_contain_text("rows of the value matrix")
+    expect(figure.locator(".body")).to_contain_text("rows of W_V")
     page.unroute("**/models/tiny.safetensors*")
     figure.get_by_label("W_Q").check()
     matrix_there(page)
@@ -464,7 +464,7 @@ def test_blocks_and_tokens_are_chosen_by_keyboard(stored: Callable[[str], Page],
     figure.get_by_label("q, k, v").focus()
     page.keyboard.press("ArrowRight")
     assert LABELS[see(page)["step"]] == "scores"
-    expect(figure.locator(".sheet caption").last).to_contain_text("Keys")
+    expect(figure.locator(".sheet caption").last).to_contain_text("The keys")
 
 
 def test_a_change_is_announced_in_one_sentence(stored: Callable[[str], Page]) -> None:
@@ -707,7 +707,7 @@ def test_a_stored_sentence_that_does_not_come_is_told_and_the_model_still_works(
         expect(figure.get_by_role("alert")).to_be_empty()
         page.evaluate(HELPERS)
         page.evaluate("choose", ["encoder.layers.0.self_attention", "projections", 1, 1, 1])
-        expect(figure.locator(".body")).to_contain_text("rows of the query matrix")
+        expect(figure.locator(".body")).to_contain_text("rows of W_Q")
 
 
 def test_a_stored_sentence_that_comes_late_does_not_take_the_place_of_ones_own(browser: Browser, url: str) -> None:
