@@ -31,7 +31,7 @@ FAULTS = (
         "live/transformer.mjs",
         "Math.sqrt(variance + epsilon)",
         "Math.sqrt(variance)",
-        ODD,
+        f"{ENGINE}test_the_epsilon_of_the_norms_is_the_models",
     ),
     Fault(
         "ReLU forgotten",
@@ -134,7 +134,7 @@ FAULTS = (
     Fault(
         "a matrix that comes late takes the place of the newer one",
         "live/opened_attention.mjs",
-        "    if (job !== newest) return\n",
+        '    if (kind !== shownMatrix.get("kind")) return // another one has been asked for meanwhile\n',
         "",
         f"{FIGURE}test_the_matrix_that_is_asked_for_is_shown_and_no_other",
     ),
@@ -168,9 +168,9 @@ FAULTS = (
     ),
     Fault(
         "the walk's last button loses the keyboard",
-        "live/inside.mjs",
-        'turn(next, { "aria-disabled": stop === stops.length })',
-        "next.disabled = stop === stops.length",
+        "live/tour.mjs",
+        "if (leaves) (stop === stops.length ? back : next).focus()",
+        "",
         WALK,
     ),
     Fault(
@@ -182,9 +182,9 @@ FAULTS = (
     ),
     Fault(
         "the block of the old sentence stays",
-        "live/inside.mjs",
-        '    drawn = ""\n    put(model',
-        "    put(model",
+        "live/panel.mjs",
+        "drawn?.passage !== passage || drawn.key !== key",
+        "drawn?.key !== key",
         f"{FIGURE}test_an_own_sentence_is_text_whatever_it_holds",
     ),
     Fault(
@@ -211,7 +211,7 @@ FAULTS = (
     Fault(
         "after a failure the model cannot be asked for again by the figure",
         "live/inside.mjs",
-        'if (state === "loading") state = "empty"',
+        'if (state === "loading") turnTo("empty")',
         "",
         f"{FIGURE}test_a_model_that_does_not_come_is_told_and_may_be_asked_for_again",
     ),

@@ -95,7 +95,7 @@ class Shown:
         matrix = self.weights[f"{at}.output_projection.weight"]
         units = [float(each) for unit in best for each in (hidden[unit] * matrix[feature, unit], hidden[unit])]
         ends = [self.tensors[self.before(at)], self.tensors[f"{at}.output_projection"]]
-        return [*units, *(float(each[token, feature]) for each in ends)]
+        return [float(hidden.max()), *units, *(float(each[token, feature]) for each in ends)]
 
     def output(self, token: int, feature: int) -> list[float]:
         last = self.tensors[self.streams["decoder"][-1]][token]
@@ -106,7 +106,8 @@ class Shown:
         )  # of all 8,000, which a stored translation has exact
         ids = self.trace.tensors()["output"][token].topk(10).indices.tolist()
         rows = [[float(table[id, feature]), float(logits[id]), float((logits[id] - shares).exp())] for id in ids]
-        return [float(last[feature]), *(each for row in rows for each in row)]
+        others = 1 - sum(row[-1] for row in rows)
+        return [float(last[feature]), *(each for row in rows for each in row), others]
 
     def part(self, at: str, kind: str, position: int, head: int) -> Tensor:
         return self.tensors[f"{at}.{kind}_projection"][position, head * self.width : (head + 1) * self.width]

@@ -16,7 +16,7 @@ import translating
 from inside_numbers import followed
 from playwright.sync_api import Browser, Page
 from safetensors.torch import save
-from tiny_translator import LESSONS, held_out
+from tiny_translator import LESSONS, held_out, tiny, write
 from torch import Tensor
 
 from blockbyblock.live.inside import SENTENCE, InsideFigure, trace_name
@@ -56,9 +56,10 @@ Passage = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def folder(taught_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder, tiny = tmp_path_factory.mktemp("inside"), taught_file
-    translating.write_site(folder / "site", tiny, MODEL)
-    for file in (tiny, MODEL):
+    folder = tmp_path_factory.mktemp("inside")
+    loose = write(folder / "loose.safetensors", tiny(norm_eps=0.1, max_length=24))
+    translating.write_site(folder / "site", taught_file, MODEL, loose)
+    for file in (taught_file, MODEL):
         translating.write_inside(folder / "site", f"inside-{file.stem}", InsideFigure(TEXTS[file.stem], file=file))
     return folder / "site"
 
@@ -172,6 +173,14 @@ def test_every_tensor_of_a_model_whose_sizes_divide_oddly(
     check_computed(parts("tiny"), Trace(translators["tiny"], text), record_property)
 
 
+def test_the_epsilon_of_the_norms_is_the_models(
+    parts: Callable[[str], Page], folder: Path, record_property: Record
+) -> None:
+    trace = Trace(load_portable(folder / "models" / "loose.safetensors"), "a")
+    assert trace.model.config.norm_eps == 0.1  # the usual one is too small to be missed
+    check_computed(parts("loose"), trace, record_property)
+
+
 def check_computed(page: Page, trace: Trace, record_property: Record) -> None:
     found, expected, config = computed(page, trace.text), trace.tensors(), trace.model.config
     assert found["source"] == trace.source
@@ -274,11 +283,12 @@ def test_an_observer_changes_nothing_and_is_not_called_where_there_is_none(
 def test_a_passage_leaves_no_observer_behind_even_if_it_fails(parts: Callable[[str], Page]) -> None:
     left = """text => {
       translator.inside(text)
-      const before = translator.model.observe
-      try { computedPassage(translator.model, translator.tensors, [5, 2], [5, 1e9, 7]) } catch {}
-      return [before, translator.model.observe]
+      const before = translator.model.observe === null
+      let failed = false
+      try { computedPassage(translator.model, {}, [5, 2], [5, 7]) } catch { failed = true }
+      return [before, failed, translator.model.observe === null]
     }"""
-    assert translating.call(parts("tiny"), left, "a") == [None, None]
+    assert translating.call(parts("tiny"), left, "a") == [True, True, True]
 
 
 # Stored by Python -----------------------------------------------------------------------------------------------------

@@ -28,7 +28,7 @@ export function tour(walk) {
       said.contains(activeElement) // the link gives way to another
     back.disabled = stop < 2
     next.disabled = stop === stops.length
-    if (leaves) (stop < 2 ? next : back).focus() // a disabled button hears no arrow keys
+    if (leaves) (stop === stops.length ? back : next).focus() // a disabled button hears no arrow keys
     next.textContent = stop ? "Next →" : "Follow a token →"
     counter.textContent = stop ? `${stop} of ${stops.length}` : ""
     const invitation = `${stops.length} stops, from a token of the source to the word that it becomes.`
