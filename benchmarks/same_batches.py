@@ -25,7 +25,8 @@ from torch import Tensor, nn
 from benchmarks.peers import TorchTranslator
 from blockbyblock import Transformer
 from blockbyblock.checks import check_positive
-from blockbyblock.cli.common import DATA_HELP, note
+from blockbyblock.cli.common import DATA_HELP, check_resume, note
+from blockbyblock.cli.train import RECIPE_HELP, with_changes
 from blockbyblock.data import Corpus, Tokenizer
 from blockbyblock.evaluation import Score, bleu, bleu_difference
 from blockbyblock.interop import from_torch
@@ -202,7 +203,7 @@ def main(arguments: Sequence[str] | None = None, processes: Processes | None = N
         description="Train nn.Transformer as a recipe says, and hold what it learned against what ours did. "
         "Ctrl-C saves; --resume goes on from there, bit for bit.",
     )
-    parser.add_argument("recipe", metavar="RECIPE", help="a TOML file, like those in recipes/")
+    parser.add_argument("recipe", metavar="RECIPE", help=RECIPE_HELP)
     parser.add_argument("--data", metavar="FOLDER", help=DATA_HELP)
     parser.add_argument("--to", required=True, type=Path, metavar="FOLDER", help="where nn.Transformer is trained")
     parser.add_argument("--ours", type=Path, metavar="FOLDER", help="where `blockbyblock train` has trained ours")
@@ -223,13 +224,14 @@ def _run(options: argparse.Namespace, processes: Processes) -> int:
     if options.threads is not None:
         check_positive(threads=options.threads)
         torch.set_num_threads(options.threads)
-    recipe = PeerRecipe(**vars(read_recipe(options.recipe).changed(options.set)))
+    recipe = PeerRecipe(**vars(with_changes(read_recipe(options.recipe), options.set).located(options.data)))
     corpus = recipe.load_corpus(options.data)
     if options.ours is not None:  # now, and not after hours
         require_alike(options.ours, recipe, corpus)
     if options.evaluate:
         require_alike(options.to, recipe, corpus)
     else:
+        check_resume(options.to, options.resume)
         outcome = carry_out(
             recipe,
             corpus,

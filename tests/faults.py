@@ -11,11 +11,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from planted import Fault, core, decoding, live, live_inside, live_translator, training, usage
+from planted import Fault, core, decoding, live, live_inside, live_translator, newcomers, training, usage
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "blockbyblock"
-ROOMS = (core, decoding, live, live_inside, live_translator, training, usage)
+ROOMS = (core, decoding, live, live_inside, live_translator, newcomers, training, usage)
 FAULTS = tuple(fault for room in ROOMS for fault in room.FAULTS)
 
 

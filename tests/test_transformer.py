@@ -131,15 +131,33 @@ def test_the_output_layer_starts_as_wide_as_a_tied_one_and_its_bias_at_zero():
     assert Transformer(small()).output.bias is None
 
 
-def test_dropout_on_the_sum_of_embeddings_and_positions_only_in_training():
-    net = model(dropout=0.5)
-    for parameter in net.encoder.parameters():
-        torch.nn.init.zeros_(parameter)  # so that only the embedding's dropout could move the output
-    source, target = ids(1, 5), ids(1, 4)
-    assert net.dropout.p == 0.5
-    assert torch.equal(net(source, target), net(source, target))
-    net.train()
-    assert not torch.equal(net(source, target), net(source, target))
+@pytest.mark.parametrize("side", ["encode", "decode", "decode_prefixes"])
+def test_dropout_on_the_sum_of_embeddings_and_positions_only_in_training(side):
+    net, ids_read = model(dropout=0.5, d_model=64), ids(1, 5)
+    stack = net.encoder if side == "encode" else net.decoder
+    embedding, positions = (
+        (net.source_embedding, net.source_positions)
+        if side == "encode"
+        else (net.target_embedding, net.target_positions)
+    )
+    given = []
+    stack.register_forward_pre_hook(lambda _, arguments: given.append(arguments[0].detach()))
+    memory = torch.randn(1, 3, 64, dtype=torch.double)
+    read = {
+        "encode": lambda: net.encode(ids_read),
+        "decode": lambda: net.decode(ids_read, memory),
+        "decode_prefixes": lambda: net.decode_prefixes(ids_read[:, :1], 0, None, memory, None, net.new_cache()),
+    }[side]
+    expected = positions(embedding(ids_read)).detach()
+    with torch.no_grad():  # a cache is for decoding alone
+        read()
+        net.train()
+        read()
+    plain, dropped = given
+    expected = expected[:, : plain.shape[1]]
+    torch.testing.assert_close(plain, expected, rtol=0, atol=0)
+    torch.testing.assert_close(dropped, torch.where(dropped == 0, 0, 2 * expected), rtol=0, atol=0)
+    assert 0.2 < (dropped == 0).float().mean() < 0.8
 
 
 @given(

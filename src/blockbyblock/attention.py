@@ -125,6 +125,15 @@ class MultiHeadAttention(nn.Module):
     MultiHead(Q, K, V) = Concat(head_1, ..., head_h) W_O, head_i = Attention(Q W_Q,i, K W_K,i, V W_V,i). The h
     projections of one kind stand side by side in one matrix: `d_model -> heads * d_k`.
 
+    A mask is True where attention is ALLOWED. `torch.nn.MultiheadAttention` means the opposite, and nothing can tell a
+    mask of that kind from one of ours. To convert: `mask = ~attn_mask`, `mask = ~key_padding_mask[:, None, None, :]`.
+
+    ```python
+    attention = MultiHeadAttention(d_model=512, heads=8)
+    x = torch.randn(2, 6, 512)
+    output = attention(x, x, x, causal_mask(6))  # [batch, query, d_model]
+    ```
+
     Args:
         d_model: width of the inputs.
         heads: number of heads, h.

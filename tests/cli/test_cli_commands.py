@@ -22,7 +22,7 @@ from blockbyblock import __version__
 from blockbyblock.cli import COMMANDS, _parser, main
 from blockbyblock.cli.common import open_translator
 from blockbyblock.data import number_names
-from blockbyblock.evaluation import bleu, exact_matches
+from blockbyblock.evaluation import bleu, bleu_interval, chrf, exact_matches
 from blockbyblock.portable import load_portable, quantise_rows, save_portable
 from blockbyblock.training import average_checkpoints, average_files, open_run
 from blockbyblock.translator import Translator
@@ -166,8 +166,9 @@ def test_evaluate_the_validation_part_and_its_beginning(run, capsys, monkeypatch
     assert asked == [([example.source for example in validation], {"beam": 1, "length_penalty": 0.6})]
 
 
-def test_each_score_is_of_its_kind_and_a_line_ends_at_a_line_feed(run, tmp_path, monkeypatch):
-    references = ["Eins und zwei sind drei", "vier und fünf \u2028 sind neun"]
+def test_each_score_is_of_its_kind_and_a_line_ends_at_a_line_feed(run, tmp_path, monkeypatch, capsys):
+    # Of unequal length, so that a score tells the translations from the references.
+    references = ["Eins und zwei sind drei, wie man sieht", "vier und fünf \u2028 sind neun"]
     found = ["eins und zwei sind drei", references[1]]
     asked = watch_translations(monkeypatch, found)
     (tmp_path / "source").write_bytes("one and two \u2028 are three\r\nfour\r\n".encode())
@@ -177,9 +178,19 @@ def test_each_score_is_of_its_kind_and_a_line_ends_at_a_line_feed(run, tmp_path,
     assert main(["evaluate", str(run), *options, "--length-penalty", "1.0", "--json", str(scores)]) == 0
     assert asked == [(["one and two \u2028 are three", "four"], {"beam": 3, "length_penalty": 1.0})]
     values = json.loads(scores.read_text(encoding="utf-8"))
-    assert values["bleu"] == bleu(found, [(text,) for text in references]).value
-    assert values["bleu"] < values["bleu_lowercased"] == pytest.approx(100)  # sacreBLEU's logarithms
+    right, swapped = (found, [(text,) for text in references]), (references, [(text,) for text in found])
+    for name, score in (
+        ("bleu", bleu),
+        ("bleu_lowercased", lambda *texts: bleu(*texts, lowercase=True)),
+        ("chrf2", chrf),
+    ):
+        assert values[name] == score(*right).value != score(*swapped).value
+    assert len({values[name] for name in ("bleu", "bleu_lowercased", "chrf2")}) == 3
     assert values["exact"] == 0.5
+    output = capsys.readouterr().out
+    assert f"BLEU             {bleu_interval(*right)}\n" in output
+    assert f"BLEU lowercased  {bleu_interval(*right, lowercase=True)}\n" in output
+    assert f"chrF2            {values['chrf2']:.2f}\n" in output
 
 
 def test_evaluate_on_files(run, capsys, tmp_path):
@@ -498,14 +509,14 @@ def test_info_says_what_a_model_is(run, capsys):
         (["translate", "--model", "nothing", "cat"], "no model 'nothing': neither a file or folder, nor one of"),
         (["translate", "--file", "nothing.txt", "--model", "MODEL"], "nothing.txt"),
         (["translate", "cat", "--file", "x", "--model", "MODEL"], "either sentences or --file, not both"),
-        (["translate", "cat", "--beam", "0", "--model", "MODEL"], "beam=0"),
+        (["translate", "cat", "--beam", "0", "--model", "MODEL"], "--beam 0"),
         (["translate", "--model", "MODEL", "--show-attention", "Where is the cat?"], "write sentences before it"),
-        (["translate", "cat", "--threads", "0", "--model", "MODEL"], "threads=0"),
-        (["translate", "cat", "--max-length", "999", "--model", "MODEL"], "max_length=999"),
+        (["translate", "cat", "--threads", "0", "--model", "MODEL"], "--threads 0"),
+        (["translate", "cat", "--max-length", "999", "--model", "MODEL"], "--max-length 999"),
         (["train", "nothing.toml", "--to", "x"], "nothing.toml"),
         (["plot", "nothing", "--to", "x.svg"], "nothing"),
         (["info", "nothing"], "no model 'nothing'"),
-        (["evaluate", "MODEL", "--first", "0"], "first=0"),
+        (["evaluate", "MODEL", "--first", "0"], "--first 0"),
     ],
 )
 def test_a_mistake_of_the_user_is_one_line(model, capsys, tmp_path, monkeypatch, arguments, message):

@@ -200,7 +200,7 @@ def test_attention_below_a_translation_and_as_pictures(model, capsys, tmp_path):
     assert not (tmp_path / "cat-3.svg").exists()  # nothing was translated for the empty line
 
 
-@pytest.mark.parametrize("option, message", [("--layer", "layer=3: the decoder has 2"), ("--head", "head=3")])
+@pytest.mark.parametrize("option, message", [("--layer", "--layer 3: the decoder has 2"), ("--head", "--head 3")])
 def test_a_layer_or_head_that_is_not_there(model, capsys, option, message):
     assert main(["translate", "--model", model, "cat", option, "3", "--show-attention"]) == 1
     assert message in capsys.readouterr().err

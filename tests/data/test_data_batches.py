@@ -198,6 +198,8 @@ def test_an_over_long_pair_is_refused_or_counted_as_the_caller_says():
         Batches(pairs, tokens=40, max_length=10)
     with pytest.raises(ValueError, match=r"pair 0 has 3 tokens, over the limit of 2 \(tokens=2"):
         Batches(pairs, tokens=2)
+    with pytest.raises(ValueError, match=r"over the limit of 10 \(tokens=10, max_length=40\)"):
+        Batches(pairs, tokens=10, max_length=40)  # the smaller of the two, or a batch of one would break the budget
     batches = Batches(pairs, tokens=40, max_length=10, over_long="leave out")
     assert batches.left_out == [1, 2]
     assert sorted(id for batch in batches.epoch(0) for id in batch.target[:, 0].tolist()) == [3, 6]

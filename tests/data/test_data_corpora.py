@@ -126,6 +126,16 @@ def test_tatoeba_from_the_zip_and_from_the_text_in_it(everyday):
     assert (unpacked.train, unpacked.test) == (packed.train, packed.test)
 
 
+def test_the_seed_decides_the_split_of_a_corpus_that_has_no_parts(everyday):
+    (everyday / "mine.tsv").write_text(SENTENCES, encoding="utf-8")
+    sizes = {"validation": 3, "test": 4}
+    for load in (
+        lambda seed: tatoeba(**sizes, seed=seed, folder=everyday),
+        lambda seed: parallel_text(everyday / "mine.tsv", **sizes, seed=seed),
+    ):
+        assert load(1).test == load(1).test != load(2).test
+
+
 def test_tatoeba_in_the_other_direction(everyday):
     corpus = tatoeba("deu", "eng", validation=2, test=4, folder=everyday)
     assert corpus.train[0][0].startswith("Satz")
@@ -159,6 +169,13 @@ def test_text_of_the_users_own(tmp_path):
     assert one.reports[0].refused == {"unpaired": 1}
     assert sorted(two.sha256) == ["my.de.gz", "my.en"]
     assert (two.source_language, two.target_language) == ("en", "de")
+
+
+def test_the_longest_sentence_of_a_text_of_ones_own_is_the_callers_to_say(tmp_path):
+    lines = [f"{'x' * length}\ty{length}" for length in range(1, 21)]
+    (tmp_path / "my.tsv").write_text("\n".join(lines), encoding="utf-8")
+    report = parallel_text(tmp_path / "my.tsv", max_characters=15).reports[0]
+    assert (report.pairs, report.refused) == (15, {"too long": 5})
 
 
 def test_text_that_cannot_be_split_is_refused_with_what_was_read(tmp_path):

@@ -144,7 +144,7 @@ def test_several_who_ask_at_once_get_one_whole_file(home, path):
 
 def test_a_home_that_has_moved_is_named_with_what_to_do(home, path):
     home.refuses = 404
-    with pytest.raises(DownloadError, match=r"corpus\.zip could not be read: .*404.*folder=.*BLOCKBYBLOCK_DATA"):
+    with pytest.raises(DownloadError, match=r"corpus\.zip could not be read: .*404.*--data .*BLOCKBYBLOCK_DATA"):
         download(home.url, path)
 
 

@@ -127,7 +127,7 @@ def test_a_character_that_cannot_be_seen_hides_no_duplicate(hidden):
 def test_a_text_that_hangs_together_cannot_be_split():
     pairs = [Pair(f"x{number}", "the same") for number in range(10)]
     with pytest.raises(
-        ValueError, match=r"cannot split 10 pairs into validation=2, test=3 .*form 1 groups that share no sentence"
+        ValueError, match=r"cannot split 10 pairs into validation=2 and test=3 .*form 1 groups that share no sentence"
     ):
         split_pairs(pairs, validation=2, test=3)
 
@@ -135,6 +135,21 @@ def test_a_text_that_hangs_together_cannot_be_split():
 def test_something_must_be_left_to_learn_from():
     with pytest.raises(ValueError, match="validation=1 and test=1 leave none of the 2 pairs"):
         split_pairs([Pair("a", "1"), Pair("b", "2")], validation=1, test=1)
+
+
+@pytest.mark.parametrize("sources, parts", [(3, (1, 1)), (19, (1, 1)), (50, (5, 5)), (30_000, (1000, 1000))])
+def test_a_tenth_is_kept_for_each_part_where_no_number_is_asked_for(sources, parts):
+    split = split_pairs([Pair(f"x{number}", f"y{number}") for number in range(sources)])
+    assert (len(split.validation), len(split.test)) == parts
+    assert len(split.train) == sources - sum(parts)
+
+
+def test_what_the_groups_do_not_give_is_not_asked_for_by_default():
+    threes = [Pair(f"x{number}", f"y{number // 3}") for number in range(54)]  # a tenth is five, and groups are of three
+    split = split_pairs(threes)
+    assert (len(split.validation), len(split.test)) == (3, 3)
+    with pytest.raises(ValueError, match=r"validation=1 and test=1 .* form 1 groups"):
+        split_pairs([Pair(f"x{number}", "the same") for number in range(10)])
 
 
 def test_a_negative_count_is_refused():

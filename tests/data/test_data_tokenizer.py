@@ -64,6 +64,11 @@ def test_a_vocabulary_may_stay_smaller_than_asked_for():
     assert len(Tokenizer.train([], vocab_size=8000)) == 259
 
 
+def test_what_stands_only_once_is_no_pattern_and_the_size_asked_for_is_the_limit():
+    assert len(Tokenizer.train(["abcdefgh"], vocab_size=400)) == 259
+    assert len(Tokenizer.train(["the cat sat on the mat"] * 5, vocab_size=265)) == 265
+
+
 def test_training_twice_gives_the_same_file(tmp_path):
     for name in ("one", "two"):
         Tokenizer.train(TEXTS, vocab_size=330).save(tmp_path / name)

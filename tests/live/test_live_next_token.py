@@ -9,7 +9,7 @@ from traitlets import TraitError
 
 from blockbyblock import load_pretrained
 from blockbyblock.live import NextTokenFigure
-from blockbyblock.live.next_token import NAMED, ROWS
+from blockbyblock.live.next_token import EXAMPLES, NAMED, ROWS
 from blockbyblock.transformer import shift_right
 
 SENTENCE = "He gave the old book to his friend."
@@ -47,6 +47,15 @@ def test_the_logits_are_the_models_and_in_its_order(translator, own):
         names = translator.tokenizer.pieces(ordered.indices[:3].tolist())
         assert figure.steps[step]["tokens"][:3] == names
         assert figure.written[step] == names[0]  # greedy
+
+
+def test_a_few_tokens_stand_for_the_others_of_their_logit(translator, own):
+    figure = NextTokenFigure(translator, SENTENCE)
+    rank = {name: own[2][index].item() for index, name in enumerate(translator.tokenizer.pieces(range(own.shape[1])))}
+    for value, count, some in figure.steps[2]["others"]:
+        assert len(some) == min(count, EXAMPLES) == len(set(some))
+        # A piece of bytes that are no text is written as that of others.
+        assert all(abs(rank[name] - value) <= 0.0501 for name in some if "\ufffd" not in name)
 
 
 # What rounding the logits of the others does to their sum: up to 0.05 each, both ways, so far less together.

@@ -57,6 +57,18 @@ def test_from_marian_starting_from_padding_as_marian_does(report):
     assert difference < LIMITS[torch.float64]
 
 
+def test_what_is_no_weight_has_its_place_on_both_sides():
+    rates = {"dropout": 0.11, "attention_dropout": 0.12, "activation_dropout": 0.13}
+    config = from_marian(MarianMTModel(marian_config(**rates, max_position_embeddings=48, eos_token_id=3))).config
+    assert {name: getattr(config, name) for name in rates} == rates
+    assert (config.max_length, config.end_id, config.pad_id, config.start_id) == (48, 3, 0, 0)
+    assert config.activation == "silu"  # which Marian calls swish
+    sizes = SIZES | rates | {"max_length": 48, "end_id": 3, "start_id": 4}
+    peer = to_marian(Transformer(TransformerConfig(**sizes))).config
+    assert {name: getattr(peer, name) for name in rates} == rates
+    assert (peer.max_position_embeddings, peer.eos_token_id, peer.decoder_start_token_id) == (48, 3, 4)
+
+
 def test_there_and_back_again():
     ours = randomise(Transformer(TransformerConfig(**SIZES, output_bias=True))).double().eval()
     back = from_marian(to_marian(ours))

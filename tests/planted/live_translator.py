@@ -169,9 +169,9 @@ FAULTS = (
     ),
     Fault(
         "the model is loaded anew each time",
-        "live/translation.mjs",
-        '{ cache: "force-cache" }',
-        '{ cache: "reload" }',
+        "live/engine.mjs",
+        'cache: again ? "reload" : "force-cache"',
+        'cache: "reload"',
         f"{FIGURE}test_a_model_is_loaded_once_and_then_kept_by_the_browser",
     ),
     Fault(
@@ -212,8 +212,8 @@ FAULTS = (
     Fault(
         "the old translation stays beside the message",
         "live/translator.mjs",
-        "      clear()\n      tell.done()\n      message",
-        "      tell.done()\n      message",
+        "    for (const line of Object.values(lines)) line.update(null)\n",
+        "",
         f"{FIGURE}test_ten_thousand_characters_are_refused_and_the_next_sentence_is_not",
     ),
     Fault(
@@ -250,5 +250,40 @@ FAULTS = (
         "row[: place + 1]",
         "row",
         "live/test_translator_widget.py::test_the_maps_are_those_of_the_model",
+    ),
+    Fault(
+        "an exponential overflows in the page",
+        "live/transformer.mjs",
+        "Math.exp(mine[index] - largest)",
+        "Math.exp(mine[index])",
+        f"{ENGINE}test_scores_whose_exponentials_overflow_are_weights_as_in_pytorch",
+    ),
+    Fault(
+        "bytes that are no view never end the loading",
+        "live/engine.mjs",
+        "else if (bytes instanceof ArrayBuffer) resolve(bytes)",
+        "else if (bytes instanceof ArrayBuffer) return",
+        f"{FIGURE}test_the_model_is_taken_from_python_in_whatever_form_it_comes",
+    ),
+    Fault(
+        "an input method's Enter asks for a translation",
+        "live/figure.mjs",
+        "event => composing(event) || value(event)",
+        "value",
+        f"{FIGURE}test_a_key_of_an_input_method_asks_for_nothing",
+    ),
+    Fault(
+        "what was kept cut short is taken again",
+        "live/engine.mjs",
+        'cache: again ? "reload" : "force-cache"',
+        'cache: "force-cache"',
+        f"{FIGURE}test_a_model_that_is_cut_short_is_asked_of_the_server_again",
+    ),
+    Fault(
+        "the old beam stands undimmed",
+        "live/translator.mjs",
+        "for (const line of Object.values(lines)) line.age()",
+        "",
+        f"{FIGURE}test_what_belongs_to_the_sentence_before_is_dimmed_until_its_successor_is_there",
     ),
 )

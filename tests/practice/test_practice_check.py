@@ -1,6 +1,7 @@
 """What a reader is told, behaviour by behaviour, on small exercises of the three kinds."""
 
 import re
+import signal
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -386,12 +387,130 @@ def test_endless_recursion_and_exit_do_not_end_the_session() -> None:
     assert "SystemExit: bye" in verdict_and_text(ATTENTION, leaving)[1]
 
 
-def test_keyboard_interrupt_passes_through() -> None:
-    def interrupted(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        raise KeyboardInterrupt
+def test_an_endless_loop_that_is_stopped_is_named_by_its_line() -> None:
+    tried = []
 
-    with pytest.raises(KeyboardInterrupt):
-        judge(ATTENTION, interrupted)
+    def endless(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        tried.append(query)
+        position = 0
+        while position < len(query):  # nothing in it changes
+            if len(tried) == 2:
+                signal.raise_signal(signal.SIGINT)  # as Ctrl-C and the stop button do
+            if len(tried) == 1:
+                break
+        return attention(query, key, value)
+
+    state = torch.get_rng_state()
+    verdict, text = verdict_and_text(ATTENTION, endless)
+    assert verdict is Verdict.ERROR
+    assert "You have stopped your code while it ran." in text
+    assert re.search(r"It was at line \d+ of test_practice_check\.py, in `endless`:\n    signal\.raise_signal", text)
+    assert "A loop ends when its condition becomes false" in text
+    assert len(tried) == 2, "what is stopped is not tried on further inputs"
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_an_interruption_that_is_not_in_the_readers_code_passes_through() -> None:
+    def interrupting(generator: torch.Generator) -> Iterable[dict[str, Any]]:
+        raise KeyboardInterrupt
+        yield
+
+    # as it looks where our own code is interrupted: no line of it is the reader's
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("blockbyblock.practice.trial.readers_line", lambda error: None)
+        with pytest.raises(KeyboardInterrupt):
+            judge(Exercise("02-interrupted", "Stop", attention, interrupting), attention)
+
+
+@pytest.mark.parametrize("answer", [[0.87, 0.12, 0.02], torch.tensor([0.87, 0.12, 0.02]), (0.87, 0.12, 0.02)])
+def test_an_answer_that_is_right_to_two_decimals_is_told_so(answer: Any) -> None:
+    assert check("02-weights-by-hand", answer).message == "Not yet. Your answer is right to two decimals. Give three."
+
+
+def test_two_decimals_are_enough_to_know_a_mistake_and_not_to_call_another_number_nearly_right() -> None:
+    assert check("02-weights-by-hand", [0.98, 0.02, 0.0]).mistakes == (
+        "the scores were not divided by the square root of d_k",
+    )
+    for wrong in ([0.87, 0.12, 0.03], [0.865, 0.12, 0.02], [0.8649, 0.1191, 0.0179]):
+        assert "two decimals" not in check("02-weights-by-hand", wrong).message
+    assert judge(SCORE, 0.73).message == "Not yet. Your answer is right to two decimals. Give three."
+    assert judge(SCORE, 1.46).mistakes == ("the scale is missing",)
+    assert "two decimals" not in judge(ATTENTION, lambda q, k, v: attention(q, k, v) + 0.002).message
+
+
+def fused(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    return torch.nn.functional.scaled_dot_product_attention(query, key, value)
+
+
+def by_a_layer(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    layer = nn.Linear(*weight.T.shape)
+    layer.load_state_dict({"weight": weight, "bias": bias})
+    return layer(x).detach()
+
+
+def by_the_argument(log_probabilities: Tensor, target: Tensor, smoothing: float) -> Tensor:
+    return torch.nn.functional.cross_entropy(log_probabilities, target, label_smoothing=smoothing)
+
+
+@pytest.mark.parametrize(
+    ("name", "answer", "called"),
+    [
+        ("02-attention", fused, "`torch.nn.functional.scaled_dot_product_attention`"),
+        ("01-linear", by_a_layer, "`torch.nn.functional.linear`"),
+        ("12-smoothing", by_the_argument, "`cross_entropy(label_smoothing=...)`"),
+    ],
+)
+def test_a_function_that_the_exercise_does_without_is_not_accepted(name: str, answer: Any, called: str) -> None:
+    result = check(name, answer)
+    assert result.verdict is Verdict.WRONG
+    assert f"The output is right, but your code calls {called}, which this exercise is about" in result.message
+
+
+def test_only_the_forbidden_argument_is_forbidden() -> None:
+    def with_plain_cross_entropy(log_probabilities: Tensor, target: Tensor, smoothing: float) -> Tensor:
+        right = torch.nn.functional.cross_entropy(log_probabilities, target)
+        return (1 - smoothing) * right - smoothing * log_probabilities.mean()
+
+    assert check("12-smoothing", with_plain_cross_entropy).passed
+
+
+def test_heads_that_are_not_transposed_and_other_swaps_have_their_names() -> None:
+    def attend(x: Tensor, W_Q: Tensor, W_K: Tensor, W_V: Tensor, W_O: Tensor, heads: int) -> Tensor:
+        cut = [(x @ matrix).view(*x.shape[:2], heads, -1) for matrix in (W_Q, W_K, W_V)]
+        return fused(*cut).flatten(2) @ W_O
+
+    def stored(x: Tensor, W_Q: Tensor, W_K: Tensor, W_V: Tensor, W_O: Tensor, heads: int) -> Tensor:
+        cut = [(x @ matrix.T).view(*x.shape[:2], heads, -1).transpose(1, 2) for matrix in (W_Q, W_K, W_V)]
+        return fused(*cut).transpose(1, 2).flatten(2) @ W_O.T
+
+    def share(head_outputs: Tensor, weight: Tensor, bias: Tensor, head: int) -> Tensor:
+        width = head_outputs.shape[-1]
+        return head_outputs[:, head] @ weight[:, head * width : (head + 1) * width]
+
+    for name, answer, mistake in (
+        ("03-multi-head", attend, "the heads stand behind the positions while they attend"),
+        ("03-multi-head", stored, "the matrices are transposed"),
+        ("03-contribution", share, "the columns of the head are not transposed"),
+    ):
+        assert check(name, answer).mistakes == (mistake,)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "advice"),
+    [
+        (lambda q, k, v: q @ k[:, :1] @ v, "In `a @ b` the last dimension of `a` must be as long"),
+        (lambda q, k, v: q[None] @ k[None, :, :1], "In `a @ b` the last dimension of `a` must be as long"),
+        (lambda q, k, v: q + torch.zeros(7, 9), "Entry by entry, two dimensions fit"),
+        (lambda q, k, v: q.view(97, -1), "A view keeps the number of entries"),
+        (lambda q, k, v: q.unflatten(-1, (97, 2)), "A view keeps the number of entries"),
+        (lambda q, k, v: k.T.view(-1), "use `reshape`"),
+        (lambda q, k, v: q.softmax(5), "The tensor has fewer dimensions than that"),
+    ],
+)
+def test_what_torch_says_of_shapes_is_said_with_what_to_look_at(wrong: Any, advice: str) -> None:
+    verdict, text = verdict_and_text(ATTENTION, wrong)
+    assert verdict is Verdict.ERROR
+    assert advice in text
 
 
 def test_wrong_number_of_parameters_gets_the_expected_ones() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, Playwright, sync_playwright
+from playwright.sync_api import Browser, BrowserType, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
 PLACES = (
@@ -28,12 +28,12 @@ ARGUMENTS = [
 REMEDY = "no Chromium or Chrome found; install one with: python -m playwright install chromium"
 
 
-def find(playwright: Playwright) -> str | None:
+def find(kind: BrowserType) -> str | None:
     """Return the path of a browser: one on PATH, one where its installer puts it, or playwright's own."""
     for name in NAMES:
         if path := shutil.which(name):
             return path
-    candidates = (*PLACES, playwright.chromium.executable_path)
+    candidates = (*PLACES, kind.executable_path)
     return next((path for path in candidates if Path(path).is_file()), None)
 
 
@@ -46,7 +46,7 @@ def required() -> bool:
 def launched() -> Iterator[Browser | None]:
     """Start a headless browser; yields None where there is none."""
     with sync_playwright() as playwright:
-        path = find(playwright)
+        path = find(playwright.chromium)
         if path is None:
             yield None
             return

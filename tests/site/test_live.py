@@ -4,15 +4,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import serving
 import torch
 import visiting
 from building import PAGES as DOCUMENTS
+from building import PREFIX
 from live_figures import PAGES, TOLERANCE, difference, numbers, opened, stored
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 from torch import Tensor
 
 from blockbyblock import load_pretrained
+from blockbyblock.figures.palette import PALETTE
 from blockbyblock.live import AttentionFigure, MasksFigure, NextTokenFigure, PositionsFigure, SplitConcatFigure
+from blockbyblock.live.figure import palette_css
 from blockbyblock.live.modules import module_names
 from blockbyblock.live.next_token import ROWS
 from book_site.live import used
@@ -33,7 +37,7 @@ def record(property: Record, name: str, found: float, tolerance: float = TOLERAN
 
 def modules(html: Path, name: str) -> list[str]:
     markup = (html / f"{name}.html").read_text(encoding="utf-8")
-    return [module for module in module_names() if f"_static/live/{module}.mjs?v=" in markup]
+    return [module for module in module_names() if f"_static/live/{module}.js?v=" in markup]
 
 
 def test_a_page_loads_the_modules_of_its_figures_and_no_others(html: Path) -> None:
@@ -98,14 +102,132 @@ def test_on_a_page_opened_as_a_file_too(browser: Browser, html: Path, tag: str) 
     with browser.new_context() as context:
         page = context.new_page()
         page.goto((html / f"{PAGES[tag]}.html").as_uri())
-        expect(page.locator("html.figures-still")).to_be_attached()
+        expect(page.locator(f"{tag} .why").first).to_contain_text("The page was opened as a file")
         stands_still(page, tag)
+
+
+@every_figure
+def test_a_server_that_knows_common_types_only_moves_it(browser: Browser, html: Path, tag: str) -> None:
+    with browser.new_context() as context, serving.serve(html, PREFIX, serving.COMMON) as url:
+        page = context.new_page()
+        figure = opened(page, url, tag)
+        expect(figure.locator(".why")).to_have_count(0)
+        if tag == "bbb-translator":  # its worker is the same module, asked for once more
+            figure.get_by_role("button", name="Load the model").click()
+            expect(figure.locator("[aria-busy=false]")).to_be_attached()
+            expect(figure.get_by_role("alert")).to_be_empty()
+
+
+def answer(**response: object) -> Callable[[Route], None]:
+    return lambda route: route.fulfill(**response)  # type: ignore[arg-type]
+
+
+REASONS = {
+    "server sends its module as application/octet-stream": answer(content_type="application/octet-stream", body="1"),
+    "server sends its module as text/plain": answer(content_type="text/plain", body="1"),
+    "server answers 404 for its module": answer(status=404, content_type="text/html", body="no"),
+    "its module could not be fetched": lambda route: route.abort(),
+    "this browser cannot read its module, and may be too old": answer(content_type="text/javascript", body="let let"),
+    "it stopped with an error. (Uncaught Error: odd)": answer(
+        content_type="text/javascript", body="throw new Error('odd')"
+    ),
+}
+
+
+@pytest.mark.parametrize("words", REASONS)
+def test_a_module_that_does_not_run_is_said_with_its_reason(page: Page, address: str, words: str) -> None:
+    page.route("**/_static/live/masks.js*", REASONS[words])
+    page.goto(f"{address}{PAGES['bbb-masks']}.html")
+    figure = page.locator("bbb-masks")
+    expect(figure.locator(".why")).to_contain_text(words)
+    expect(figure.locator(".why")).to_be_visible()
+    expect(figure.locator("table")).to_be_visible()
+    assert figure.evaluate("node => node.scrollHeight <= node.clientHeight + 1"), (
+        "cut at the height of the one that moves"
+    )
+
+
+@pytest.mark.parametrize(
+    "lacking", ["delete window.customElements", "delete window.fetch", "delete HTMLScriptElement.prototype.noModule"]
+)
+def test_a_browser_that_is_too_old_is_told(page: Page, address: str, lacking: str) -> None:
+    page.add_init_script(lacking)
+    page.route("**/_static/live/*", lambda route: None)  # it would not ask for a module
+    page.goto(f"{address}{PAGES['bbb-masks']}.html", wait_until="commit")
+    expect(page.locator("bbb-masks .why")).to_have_text("The figure stands still: this browser is too old for it.")
+
+
+def test_a_figure_that_fails_to_start_leaves_what_stands_in_for_it(page: Page, address: str) -> None:
+    def broken(route: Route) -> None:
+        body = route.fetch().text()
+        route.fulfill(body=body.replace('<script type="application/json">{', '<script type="application/json">', 1))
+
+    page.route("**/09_masking.html", broken)
+    page.goto(f"{address}{PAGES['bbb-masks']}.html")
+    expect(page.locator("bbb-masks .why")).to_contain_text("it stopped with an error. (Uncaught SyntaxError")
+    expect(page.locator("bbb-masks table")).to_be_visible()
+
+
+@every_figure
+def test_no_two_labels_of_a_drawing_touch(browser: Browser, address: str, tag: str) -> None:
+    with browser.new_context(viewport={"width": 375, "height": 800}) as context:
+        figure = opened(context.new_page(), address, tag)
+        for values in LABELS.get(tag, [{}]):
+            for name, value in values.items():
+                figure.get_by_role("slider", name=name).fill(value)
+            assert figure.evaluate(TOUCHING) == [], values
+
+
+LABELS = {
+    "bbb-positions": [
+        {"position p": position, "offset k": offset, "pair of entries": pair}
+        for position in ("0", "20", "47")
+        for offset in ("0", "1", "4", "24")
+        for pair in ("0", "2", "9", "12", "15")
+    ]
+}
+# Pairs of labels of one drawing whose boxes meet by more than a px; what is turned on its side has a box of its own.
+TOUCHING = """host => [...host.shadowRoot.querySelectorAll("svg")].flatMap(drawing => {
+  const boxes = [...drawing.querySelectorAll("text")].filter(text => text.textContent.trim() && text.checkVisibility({
+    visibilityProperty: true })).map(text => [text.textContent, text.getBoundingClientRect()])
+  return boxes.flatMap(([words, a], index) => boxes.slice(index + 1).filter(([_, b]) =>
+    Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1 &&
+    Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 2
+  ).map(([others]) => `${words} on ${others}`))
+})"""
+
+
+def test_the_words_above_the_columns_are_whole_or_say_that_they_are_not(page: Page, address: str) -> None:
+    figure = opened(page, address, "bbb-masks")
+    figure.get_by_label("sentence").fill("The black cat sleeps because Donaudampfschifffahrt")
+    heads = figure.locator("thead th[scope=col]")
+    cut = "nodes => nodes.map(node => node.firstChild).filter(node => node.scrollHeight > node.clientHeight)"
+    found = f"({cut})(nodes).map(node => [node.textContent, getComputedStyle(node).textOverflow])"
+    assert heads.evaluate_all(f"nodes => {found}") == [["Donaudampfschifffahrt", "ellipsis"]]
+    expect(heads.nth(5)).to_have_attribute("title", "Donaudampfschifffahrt")
+
+
+@pytest.mark.parametrize(
+    "theme, dark",
+    [
+        ("vscode-light", False),
+        ("vscode-dark", True),
+        ("vscode-high-contrast", True),
+        ("vscode-high-contrast vscode-high-contrast-light", False),
+        ("vscode-high-contrast-light vscode-high-contrast", False),
+    ],
+)
+def test_colours_follow_the_theme_of_the_editor(page: Page, theme: str, dark: bool) -> None:
+    page.set_content(f'<style>{palette_css()}</style><body class="{theme}"><div class="bbb-live">x</div></body>')
+    paper = page.locator(".bbb-live").evaluate("node => getComputedStyle(node).getPropertyValue('--bbb-paper')")
+    assert paper == (PALETTE["paper"].dark if dark else PALETTE["paper"].light)
 
 
 def stands_still(page: Page, tag: str) -> None:
     figure = page.locator(tag)
     expect(figure.locator("table").first).to_be_visible()
     expect(figure.locator("code", has_text="make serve")).to_be_visible()
+    assert "a server" not in figure.locator("small").last.inner_text()  # which it has, without JavaScript
     below = figure.bounding_box()["height"] - figure.locator("p").last.bounding_box()["height"]  # type: ignore[index]
     tables = figure.locator("> *").evaluate_all("nodes => nodes.map(node => node.getBoundingClientRect().height)")
     assert below < sum(tables) + 150, "room is kept for a figure that will not move"
@@ -450,6 +572,39 @@ def test_the_next_token_equals_the_package(
     record(record_property, "next token", difference(numbers(figure), wanted))
     left = figure.locator(".result").text_content() or ""
     assert f"Can be drawn: {int(kept.count_nonzero()):,} of {len(kept):,} tokens" in left
+
+
+def test_logits_beyond_every_exponential_are_sampled(page: Page, address: str) -> None:
+    opened(page, address, "bbb-next-token")
+    src = page.locator("script[src*=next_token]").get_attribute("src")
+    found = page.evaluate(
+        """async src => (await import(new URL(src, document.baseURI)))
+            .sampling([[900, 1], [899.9, 2], [0, 9]], 0.1, 0, 1).map(({ each }) => each)""",
+        src,
+    )
+    expected = (torch.tensor([900.0, 899.9, 899.9, 0.0]).double() * 10).softmax(-1)
+    assert found == pytest.approx([*expected[:2].tolist(), 0.0], abs=1e-5)
+
+
+def test_the_tail_that_is_drawn_is_named(page: Page, address: str, next_token: NextTokenFigure) -> None:
+    page.add_init_script("let drawn = 0; Math.random = () => ((drawn++ * 77) % 200 + 0.5) / 200")
+    figure = opened(page, address, "bbb-next-token")
+    expected = restored(next_token, figure)
+    settle(figure, expected, temperature=2.0)
+    tail = figure.locator(".tail")
+    expect(tail).to_be_empty()
+    page.evaluate("drawn = 0")
+    figure.get_by_role("button", name="draw 100").click()
+    names = [name.removeprefix("␣") for name in tail.locator("q").all_text_contents()]
+    assert len(names) == len(set(names)) == 8
+    step = expected.steps[2]
+    rare = [*step["tokens"][ROWS:], *(name for _, _, some in step["others"] for name in some)]
+    assert set(names) <= {name.strip() for name in rare}
+    assert set(names) - {name.strip() for name in step["tokens"]}, "beyond those that have a logit of their own"
+    settle(figure, expected, top_p=0.5)
+    figure.get_by_role("button", name="draw 100").click()
+    left = int(expected.probabilities().count_nonzero())
+    assert tail.locator("q").count() <= max(0, left - ROWS)
 
 
 def test_tokens_are_drawn_as_often_as_they_are_probable(page: Page, address: str, next_token: NextTokenFigure) -> None:

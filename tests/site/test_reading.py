@@ -1,11 +1,18 @@
 """What a reader does on a page: search, copy, turn the page, unfold a solution - with the keyboard, without scripts."""
 
+import io
+import re
 from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlencode
 
 import building
+import chromium
 import pytest
+import serving
 import specimen
 import visiting
+from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 SPECIMEN = f"book/{specimen.NAME}.html"
@@ -155,3 +162,111 @@ def test_without_scripts_text_formulas_and_figures_are_there(browser: Browser, a
         assert box is not None
         assert box["height"] > 100
         expect(page.locator("pre", has_text="long long").last).to_be_visible()
+
+
+# Parts of a browser that may be missing -----------------------------------------------------------------------------
+
+BLOCKED = """for (const name of ["localStorage", "sessionStorage"]) Object.defineProperty(window, name, {
+  configurable: true, get() { throw new DOMException("Access is denied for this document.", "SecurityError") } })"""
+ABSENT = """for (const name of ["localStorage", "sessionStorage"])
+  Object.defineProperty(window, name, { configurable: true, get: () => null })"""
+FULL = """Storage.prototype.setItem = () => {
+  throw new DOMException("The quota has been exceeded.", "QuotaExceededError") }"""
+
+
+@pytest.fixture
+def errors(page: Page) -> list[str]:
+    """What the page's scripts throw."""
+    found: list[str] = []
+    page.on("pageerror", lambda error: found.append(str(error)))
+    return found
+
+
+@pytest.mark.parametrize("site_data", [BLOCKED, ABSENT, FULL], ids=["blocked", "absent", "full"])
+def test_theme_and_search_work_without_site_data(page: Page, address: str, site_data: str, errors: list[str]) -> None:
+    page.add_init_script(site_data)
+    page.goto(f"{address}{SPECIMEN}")
+    themes_and_search(page)
+    assert errors == []
+
+
+def test_theme_and_search_work_where_the_browser_blocks_site_data(browser: Browser, html: Path, tmp_path: Path) -> None:
+    settings = tmp_path / "Default" / "Preferences"
+    settings.parent.mkdir()
+    settings.write_text('{"profile": {"default_content_setting_values": {"cookies": 2}}}', encoding="utf-8")
+    found: list[str] = []
+    with (
+        serving.serve(html, building.PREFIX) as url,
+        browser.browser_type.launch_persistent_context(
+            tmp_path, executable_path=chromium.find(browser.browser_type), args=chromium.ARGUMENTS
+        ) as context,
+    ):
+        page = context.new_page()
+        page.on("pageerror", lambda error: found.append(str(error)))
+        page.goto(f"{url}{SPECIMEN}")
+        assert page.evaluate("'value' in Object.getOwnPropertyDescriptor(window, 'localStorage')"), "it was not blocked"
+        themes_and_search(page)
+    assert found == []
+
+
+def themes_and_search(page: Page) -> None:
+    """Go through the themes by the button, and search for a word."""
+    seen = []
+    for _ in range(3):
+        page.locator("button.theme-switch-button:visible").first.click()
+        seen.append(page.evaluate("document.documentElement.dataset.mode"))
+    assert sorted(seen) == ["auto", "dark", "light"]
+    page.keyboard.press("Control+k")
+    page.locator("#pst-search-dialog input[type=search]").fill(specimen.WORD)
+    page.keyboard.press("Enter")
+    expect(page.locator("#search-results a", has_text="Specimen").first).to_be_visible()
+
+
+# Names that every object of JavaScript answers to: some in the form in which the search looks them up.
+WORDS_OF_OBJECTS = ["constructor", "__proto__", "toString", "hasOwnProperty", "valueOf", "length", "__defineGetter__"]
+
+
+@pytest.mark.parametrize("word", [*WORDS_OF_OBJECTS, f"constructor {specimen.WORD}", f"__proto__ {specimen.WORD}"])
+def test_search_for_a_word_that_objects_answer_to(page: Page, address: str, word: str, errors: list[str]) -> None:
+    page.goto(f"{address}search.html?{urlencode({'q': word})}")
+    answer = re.compile("found [1-9][0-9]* page|did not match any")
+    expect(page.locator("#search-results .search-summary")).to_have_text(answer)
+    assert errors == []
+    page.goto(f"{address}search.html?q={specimen.WORD}")
+    expect(page.locator("#search-results a", has_text="Specimen").first).to_be_visible()
+
+
+@pytest.mark.parametrize("width", [1280, 375])
+def test_icon_of_the_search_is_beside_what_is_typed(browser: Browser, address: str, width: int) -> None:
+    with browser.new_context(viewport={"width": width, "height": 800}) as context:
+        page = context.new_page()
+        page.goto(f"{address}search.html?q={specimen.WORD}")
+        form = page.locator(".bd-search-container form.bd-search")
+        boxes = form.evaluate("""form => [form.querySelector("i").getBoundingClientRect().right,
+            form.querySelector("input").getBoundingClientRect().left]""")
+        assert boxes[0] <= boxes[1]
+
+
+def test_what_is_cut_at_the_edge_of_a_phone_says_that_it_goes_on(narrow: Page, address: str) -> None:
+    narrow.goto(f"{address}{SPECIMEN}")
+    narrow.evaluate(visiting.SETTLED)
+    scrolling = """() => [...document.querySelectorAll(".bd-article *")]
+      .filter(node => node.scrollWidth > node.clientWidth + 1 && /auto|scroll/.test(getComputedStyle(node).overflowX))
+      .map(node => [node.outerHTML.slice(0, 60), getComputedStyle(node).backgroundAttachment])"""
+    boxes = narrow.evaluate(scrolling)
+    assert len(boxes) >= 3  # what a cell prints, and tables of either kind
+    assert {how for _, how in boxes} == {"local, local, scroll, scroll"}, boxes
+    edge = shade_at_the_edges(narrow)
+    assert edge["right"] > 10 > edge["left"], "the shadow lies where more is to be seen"
+    narrow.locator(".cell_output pre", has_text="long long").evaluate("node => (node.scrollLeft = node.scrollWidth)")
+    edge = shade_at_the_edges(narrow)
+    assert edge["left"] > 10 > edge["right"]
+
+
+def shade_at_the_edges(page: Page) -> dict[str, int]:
+    """How far the outermost pixels of a printed line that scrolls are from the page's colour, above its letters."""
+    box = page.locator(".cell_output pre", has_text="long long").first
+    picture = Image.open(io.BytesIO(box.screenshot())).convert("L")
+    paper = picture.getpixel((picture.width // 2, 2))
+    found = {"left": picture.getpixel((3, 2)), "right": picture.getpixel((picture.width - 2, 2))}
+    return {side: abs(int(shade) - int(paper)) for side, shade in found.items()}  # type: ignore[arg-type,call-overload]

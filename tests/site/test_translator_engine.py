@@ -66,7 +66,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]
     folder = tmp_path_factory.mktemp("engine")
     files = [write(folder / "tiny.safetensors", tiny()), *([MODEL] if MODEL.is_file() else [])]
     save_portable(folder / "full.safetensors", tiny(), "float32")
-    translating.write_site(folder / "site", *files, folder / "full.safetensors")
+    save_portable(folder / "loud.safetensors", loud(), "float32")
+    translating.write_site(folder / "site", *files, *(folder / f"{name}.safetensors" for name in ("full", "loud")))
     with serving.serve(folder / "site", "/") as url:
         yield url, folder / "site" / "models"
 
@@ -88,6 +89,15 @@ def parts(browser: Browser, site: tuple[str, Path]) -> Iterator[Callable[[str], 
             return opened[name]
 
         yield once
+
+
+def loud() -> Translator:
+    """The tiny model with scores far beyond 88, the logarithm of the largest float32."""
+    translator = tiny()
+    for name, parameter in translator.model.named_parameters():
+        if name.endswith("query_projection.weight"):
+            parameter.data *= 100
+    return translator
 
 
 every_model = pytest.mark.parametrize("name", FILES)
@@ -175,6 +185,35 @@ def test_logits_equal_pytorch(parts: Parts, name: str, record_property: Record) 
         largest = max(largest, float((found - expected).abs().max()))
     record(record_property, f"logits of {name}", largest)
     assert largest < LOGITS
+
+
+def test_scores_whose_exponentials_overflow_are_weights_as_in_pytorch(parts: Parts) -> None:
+    page, translator = parts("loud")
+    source, target = translator.encode("The cat sat on the mat."), [1, 9, 30, 77]
+    attention = translator.model.encoder.layers[0].self_attention
+    with torch.inference_mode():
+        x = translator.model.source_embedding(torch.tensor([source]))[0]
+        query, key = (
+            attention.query_projection(x).unflatten(-1, (4, -1)),
+            attention.key_projection(x).unflatten(-1, (4, -1)),
+        )
+        assert float(torch.einsum("qhd,khd->hqk", query, key).max()) > 300  # over 100 once it is divided by 3
+        expected = translator.model(torch.tensor([source]), torch.tensor([target]))[0]
+    found = torch.tensor(translating.call(page, READ, [source, target]), dtype=torch.float32)
+    # Scores in the hundreds are off by a few 1e-5 in float32, and so are the weights of two that are near each other.
+    assert float((found - expected).abs().max()) < 1e-2
+
+
+def test_softmax_of_numbers_beyond_every_exponential(parts: Parts) -> None:
+    page, _ = parts("tiny")
+    scores = [5000.0, 4999.0, 4990.0, -5000.0]
+    found = translating.call(page, 'async scores => (await import("./source/figure.mjs")).softmax(scores)', scores)
+    assert found == pytest.approx(torch.tensor(scores).double().softmax(-1).tolist())
+    special = {"pad_id": 0, "start_id": 1, "end_id": 2}
+    log = "([scores, config]) => logSoftmax(Float32Array.from(scores), config)"
+    found = translating.call(page, log, [[0.0, 0.0, *scores], special])
+    expected = torch.tensor(scores).double().log_softmax(-1).tolist()
+    assert found[2:] == pytest.approx(expected, abs=1e-3)  # float32 numbers of up to 10,000
 
 
 def test_several_prefixes_go_on_from_one(parts: Parts) -> None:

@@ -1,22 +1,32 @@
 """A recipe decides everything, refuses what it does not know, and is carried out in a folder."""
 
 import json
+import re
 import signal
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
 from training_run import everything, raise_at
 
 from blockbyblock.data import Tokenizer, encode_pairs, number_names, to_pairs
-from blockbyblock.training import Outcome, Processes, Trainer, carry_out, open_run, read_recipe, read_run
+from blockbyblock.pretrained import pretrained_names
+from blockbyblock.training import (
+    Outcome,
+    Processes,
+    Trainer,
+    carry_out,
+    open_run,
+    read_recipe,
+    read_run,
+    recipe_names,
+    recipe_text,
+)
 from blockbyblock.training.recipe import CORPORA, Recipe, from_values
 from blockbyblock.training.run import about
 from blockbyblock.weights import CheckpointError, model_weights
 
 ALONE = Processes(device=torch.device("cpu"))
-RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.toml"))
 TINY = {
     "title": "Tiny",
     "seed": 3,
@@ -41,16 +51,29 @@ def recipe():
     return from_values(TINY)
 
 
-@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
-def test_each_recipe_of_the_project_is_one(path):
-    recipe = read_recipe(path)
+@pytest.mark.parametrize("name", recipe_names())
+def test_each_recipe_in_the_box_is_one(name):
+    recipe = read_recipe(name)
     assert recipe.model_config(recipe.vocab_size).tying == "three-way"
     assert recipe.training_config().steps > 0
-    assert f"blockbyblock train recipes/{path.name} " in path.read_text(encoding="utf-8")
+    assert f"blockbyblock train {name} " in recipe_text(name)
 
 
-def test_there_is_a_recipe_for_each_corpus_of_the_project():
-    assert {read_recipe(path).corpus["name"] for path in RECIPES} == CORPORA.keys() - {"parallel-text"}
+def test_there_is_a_recipe_for_each_corpus_and_none_has_the_name_of_a_model():
+    assert {read_recipe(name).corpus["name"] for name in recipe_names()} == CORPORA.keys()
+    assert not {*recipe_names()} & {*pretrained_names()}  # `blockbyblock info` knows both
+
+
+def test_a_recipe_is_found_by_its_name_from_any_folder_and_a_file_of_that_name_goes_first(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert read_recipe("number-names-en-de").title == "Number names, English to German"
+    with pytest.raises(
+        FileNotFoundError, match=r"no recipe 'numbers': neither a file, nor one of multi30k-en-de, numb"
+    ):
+        read_recipe("numbers")
+    changed = recipe_text("number-names-en-de").replace("Number names", "My numbers")
+    (tmp_path / "number-names-en-de").write_text(changed, encoding="utf-8")
+    assert read_recipe("number-names-en-de").title == "My numbers, English to German"
 
 
 def test_everything_in_a_file_arrives(tmp_path):
@@ -200,6 +223,44 @@ def test_the_users_own_text_is_taken_from_the_data_folder(tmp_path):
     assert len(recipe.load_corpus(tmp_path).train) == 20
 
 
+def test_a_located_text_of_the_users_own_is_found_from_any_folder(tmp_path, monkeypatch):
+    lines = "\n".join(f"word {number}\tWort {number}" for number in range(30))
+    (tmp_path / "there" / "deep").mkdir(parents=True)
+    (tmp_path / "there" / "deep" / "mine.tsv").write_text(lines, encoding="utf-8")
+    recipe = Recipe(title="Mine", corpus={"name": "parallel-text", "source": "deep/mine.tsv"})
+    monkeypatch.chdir(tmp_path / "there")
+    here = recipe.located()
+    monkeypatch.chdir(tmp_path)
+    assert here == recipe.located("there") == recipe.located(tmp_path / "there")
+    assert len(here.load_corpus().train) == 24
+    with pytest.raises(FileNotFoundError, match=re.escape(str(tmp_path / "deep" / "mine.tsv"))):
+        recipe.load_corpus()
+    # Moved since, or on another machine: the data folder says where it is now.
+    (tmp_path / "there" / "deep" / "mine.tsv").rename(tmp_path / "mine.tsv")
+    with pytest.raises(FileNotFoundError):
+        here.load_corpus()
+    assert len(here.load_corpus(tmp_path).train) == 24
+    assert Recipe(title="M", corpus={"name": "multi30k"}).located(tmp_path).corpus == {"name": "multi30k"}
+
+
+def test_a_training_on_a_text_that_was_moved_goes_on_and_on_another_side_of_it_does_not(tmp_path):
+    for side, word in (("en", "word"), ("de", "Wort")):
+        (tmp_path / f"mine.{side}").write_text("\n".join(f"{word} {n}" for n in range(30)), encoding="utf-8")
+    sides = {"source": "mine.en", "target": "mine.de"}
+    recipe = from_values({**TINY, "corpus": {"name": "parallel-text", **sides}}).located(tmp_path)
+    carry_out(recipe, recipe.load_corpus(), tmp_path / "run", processes=ALONE, progress=False)
+    (tmp_path / "moved").mkdir()
+    for side in ("en", "de"):
+        (tmp_path / f"mine.{side}").rename(tmp_path / "moved" / f"mine.{side}")
+    moved = recipe.located(tmp_path / "moved")
+    assert moved.corpus != recipe.corpus
+    carry_out(moved, moved.load_corpus(), tmp_path / "run", resume=True, processes=ALONE, progress=False)
+    sides = {"source": "mine.de", "target": "mine.en"}  # the same two files, the other way round
+    swapped = from_values({**TINY, "corpus": {"name": "parallel-text", **sides}}).located(tmp_path / "moved")
+    with pytest.raises(ValueError, match="begun with another recipe or text: corpus="):
+        carry_out(swapped, swapped.load_corpus(), tmp_path / "run", resume=True, processes=ALONE, progress=False)
+
+
 def test_the_data_folder_reaches_a_corpus_that_has_files(monkeypatch, tmp_path):
     folders = []
 
@@ -217,14 +278,24 @@ def test_the_data_folder_reaches_a_corpus_that_has_files(monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     "corpus, message",
     [
-        ({"name": "parallel-text"}, "missing 1 required positional argument: 'source'"),
-        ({"name": "parallel-text", "source": 3}, "unsupported operand"),
         ({"name": "number-names", "train": "40"}, "not supported between"),
         ({"name": "number-names", "numbers": "abc"}, "cannot be interpreted as an integer"),
     ],
 )
 def test_arguments_that_the_corpus_cannot_use_are_refused(corpus, message):
     with pytest.raises(ValueError, match=rf"\[corpus\] does not fit \w+: .*{message}"):
+        Recipe(title="T", corpus=corpus).load_corpus()
+
+
+@pytest.mark.parametrize(
+    "corpus, message",
+    [
+        ({"name": "parallel-text"}, "the recipe names no text: set corpus.source=FILE"),
+        ({"name": "parallel-text", "source": 3}, r"\[corpus\] has source=3 where the name of a file is due"),
+    ],
+)
+def test_a_text_of_the_users_own_must_be_named(corpus, message):
+    with pytest.raises(ValueError, match=message):
         Recipe(title="T", corpus=corpus).load_corpus()
 
 

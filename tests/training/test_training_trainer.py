@@ -1,7 +1,9 @@
 """The loop: it learns, it stops when nothing gets better, it reports what is so."""
 
+import itertools
 import math
 import threading
+import types
 
 import pytest
 import torch
@@ -42,6 +44,21 @@ def test_a_seed_decides_everything(tmp_path):
         make_trainer(tmp_path / name, seed=seed, steps=4).train()
     one, same, other = (everything(tmp_path / name / "step_00000004.safetensors") for name in ("one", "same", "other"))
     assert one == same != other
+
+
+def test_each_process_drops_out_other_numbers_and_the_same_ones_in_each_run(tmp_path, monkeypatch):
+    # What would wait for the other process.
+    monkeypatch.setattr("blockbyblock.training.update.DistributedDataParallel", lambda model, **_: model)
+
+    def drawn(rank: int, seed: int) -> torch.Tensor:
+        processes = Processes(rank, 2, torch.device("cpu"))
+        make_trainer(tmp_path / f"{rank}", processes=processes, seed=seed)._begin(resume=False)
+        return torch.nn.functional.dropout(torch.ones(1000), 0.5)
+
+    assert torch.equal(drawn(0, seed=7), drawn(0, seed=7))
+    agreeing = (drawn(0, seed=7) == drawn(1, seed=7)).float().mean()
+    assert 0.4 < agreeing < 0.6  # as two coins agree
+    assert not torch.equal(drawn(0, seed=7), drawn(0, seed=6))
 
 
 def test_the_model_holds_the_mean_of_the_last_checkpoints(tmp_path):
@@ -88,6 +105,9 @@ def test_the_validation_loss_is_per_token_without_smoothing_and_dropout():
         plain += smoothed_cross_entropy(logits, batch.target, pad_id=0, smoothing=0.0).smoothed.item()
         tokens += int((batch.target != 0).sum())
     assert found == pytest.approx(plain / tokens, rel=1e-6)  # float32 sums
+    fast = validation_loss(model, batches, ALONE, fast=True)
+    assert fast != found
+    assert fast == pytest.approx(found, rel=0.02)  # bfloat16
     with pytest.raises(ValueError, match="no text to validate on"):
         validation_loss(model, Batches([], tokens=40), ALONE)
 
@@ -111,6 +131,27 @@ def test_the_log_holds_the_means_since_its_last_line(tmp_path, monkeypatch):
         assert line["learning_rate"] == pytest.approx(1e-2)
         assert line["tokens_per_second"] > 0
     assert lines[0]["seconds"] < lines[1]["seconds"]
+
+
+def test_the_log_says_rate_epoch_speed_and_seconds_and_the_seconds_go_on_after_a_pause(tmp_path, monkeypatch):
+    ticks = itertools.count()
+    for module in ("trainer", "update"):  # a clock that goes on by a second at each look
+        clock = types.SimpleNamespace(perf_counter=lambda: float(next(ticks)))
+        monkeypatch.setattr(f"blockbyblock.training.{module}.time", clock)
+    parts = [make_trainer(tmp_path, log_every=1, **changes) for changes in ({}, {})]
+    parts[0].train(until=4)
+    for _ in range(500):  # time passes between the two
+        next(ticks)
+    parts[1].train(resume=True)
+    lines, batches = records(tmp_path, "train"), len(parts[0].batches)
+    assert [line["step"] for line in lines] == [*range(1, 13)]
+    for line in lines:
+        assert line["learning_rate"] == parts[0].config.learning_rate(line["step"], 16)
+        assert line["epoch"] == (line["step"] - 1) // batches
+    assert lines[-1]["epoch"] > 0
+    seconds = [line["seconds"] for line in lines]
+    assert seconds == sorted(seconds)
+    assert seconds[4] - seconds[3] < 100  # what passed between the two is not training
 
 
 def test_a_diverged_training_ends_with_an_error_and_saves_nothing(tmp_path):

@@ -71,6 +71,15 @@ def test_an_update_is_the_mean_loss_and_torchs_own_adam():
         assert_close(one, other, rtol=1e-9, atol=1e-10)
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.3])
+def test_the_smoothing_is_that_of_the_choices(smoothing):
+    batch, twin = uneven_batches()[0], make_model(dropout=0.0).double()
+    update = make_updater(smoothing=smoothing).update([batch], 1e-3)
+    logits = twin(batch.source, batch.decoder_input).flatten(0, 1).detach()
+    criterion = torch.nn.CrossEntropyLoss(ignore_index=0, label_smoothing=smoothing)
+    assert_close(update.smoothed / update.tokens, criterion(logits, batch.target.flatten()), **SAME)
+
+
 @pytest.mark.parametrize("count", [2, 3])
 def test_accumulated_batches_equal_one_large_batch(count):
     batches = uneven_batches(count)

@@ -1,7 +1,11 @@
 """Figures that move: the modules of `blockbyblock.live`, written beside the pages and loaded where one is used.
 
 On a page a figure is an element such as <bbb-attention>. Its module draws over what stands in the element, or does not
-run: without JavaScript, and on a page opened as a file, the element shows its own table.
+run: then the element shows its own table, and scripts/still.js says why.
+
+A module is published as .js, whatever its source is called: some servers know no type for .mjs, and a browser runs no
+module without the right one. Jupyter Book makes classic scripts of the .js files in a folder _static of the sources;
+this folder is one of the output.
 """
 
 import re
@@ -13,8 +17,7 @@ from sphinx.application import Sphinx
 from blockbyblock.live.modules import joined, module_names
 
 ELEMENT = re.compile(r"<bbb-([\w-]+)")
-# Where modules do not run, the room that is kept for the moving figure is given back (book.css).
-NOT_RUN = "document.documentElement.classList.add('figures-still')"
+STILL = (Path(__file__).parent / "scripts" / "still.js").read_text(encoding="utf-8")
 
 
 def write_modules(app: Sphinx) -> None:
@@ -22,7 +25,7 @@ def write_modules(app: Sphinx) -> None:
     folder = Path(app.outdir) / "_static" / "live"
     folder.mkdir(parents=True, exist_ok=True)
     for name in module_names():
-        (folder / f"{name}.mjs").write_text(joined(name), encoding="utf-8")
+        (folder / f"{name}.js").write_text(joined(name), encoding="utf-8")
 
 
 def used(body: str) -> list[str]:
@@ -33,8 +36,11 @@ def used(body: str) -> list[str]:
 
 def load(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: object) -> None:
     """Load the modules that a page uses, and no others; Sphinx adds the hash of their content to the address."""
-    for name in used(context.get("body", "")):
-        app.add_js_file(f"live/{name}.mjs", type="module", onerror=NOT_RUN)
+    names = used(context.get("body", ""))
+    if names:
+        app.add_js_file(None, body=STILL)  # before the modules, of whose failure it tells
+    for name in names:
+        app.add_js_file(f"live/{name}.js", type="module", onerror="figureStandsStill(this)")
 
 
 def connect(app: Sphinx) -> None:

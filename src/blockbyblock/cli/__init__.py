@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except (ValueError, OSError, FloatingPointError) as error:
-        print(f"blockbyblock: {error}", file=sys.stderr)
+        print(f"blockbyblock: {parsed.in_options(str(error))}", file=sys.stderr)
         return 1
 
 

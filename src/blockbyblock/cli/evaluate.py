@@ -10,7 +10,6 @@ from typing import Any
 from blockbyblock.checks import check_positive
 from blockbyblock.cli.common import DATA_HELP, MODEL_HELP, add_command, note, open_translator
 from blockbyblock.data import Batches, Example, encode_pairs, to_pairs
-from blockbyblock.evaluation import bleu, bleu_interval, chrf, exact_matches, token_loss
 from blockbyblock.files import write_atomically
 from blockbyblock.texts import read_good_lines
 from blockbyblock.training.recipe import from_values
@@ -46,6 +45,8 @@ def add(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Translate, score, print."""
+    from blockbyblock.evaluation import bleu, bleu_interval, chrf, exact_matches, token_loss  # here: loads sacreBLEU
+
     if (arguments.source is None) != (arguments.references is None):
         raise ValueError("--source and --references belong together")
     if arguments.first is not None:

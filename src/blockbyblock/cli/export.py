@@ -6,6 +6,7 @@ from typing import Any, get_args
 
 from blockbyblock.cli.common import MODEL_HELP, add_command, note, open_translator
 from blockbyblock.portable import Precision, save_portable
+from blockbyblock.training.own_text import by_name
 
 
 def add(commands: Any) -> None:
@@ -30,6 +31,10 @@ def add(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Export."""
-    save_portable(arguments.to, open_translator(arguments.model), arguments.precision)
+    translator = open_translator(arguments.model)
+    if "recipe" in translator.about:  # the file may go to others, and the folders of this machine are nobody's business
+        recipe = translator.about["recipe"]
+        translator.about["recipe"] = {**recipe, "corpus": by_name(recipe["corpus"])}
+    save_portable(arguments.to, translator, arguments.precision)
     note(f"wrote {arguments.to}, {Path(arguments.to).stat().st_size:,} bytes")
     return 0

@@ -1,11 +1,13 @@
-"""`blockbyblock info`: what a model is."""
+"""`blockbyblock info`: what a model is, or a recipe."""
 
 import argparse
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from blockbyblock.cli.common import MODEL_HELP, add_command, open_translator
 from blockbyblock.pretrained import model_card, pretrained_names
+from blockbyblock.training import recipe_names, recipe_text
 from blockbyblock.transformer import TransformerConfig, parameter_counts
 
 
@@ -15,15 +17,21 @@ def add(commands: Any) -> None:
         commands,
         "info",
         run,
-        "Say what a model is: its sizes, where its parameters are, what it was trained on.",
+        "Say what a model is: its sizes, where its parameters are, what it was trained on. Print a recipe in the box.",
         """  blockbyblock info en-de
-  blockbyblock info runs/numbers""",
+  blockbyblock info runs/numbers
+  blockbyblock info own-text > mine.toml""",
     )
-    parser.add_argument("model", nargs="?", default="en-de", metavar="MODEL", help=f"{MODEL_HELP}; default en-de")
+    parser.add_argument(
+        "model", nargs="?", default="en-de", metavar="MODEL", help=f"{MODEL_HELP}, or a recipe; default en-de"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print what is known."""
+    if arguments.model in recipe_names() and not Path(arguments.model).exists():
+        print(recipe_text(arguments.model), end="")
+        return 0
     translator = open_translator(arguments.model)
     config = translator.model.config
     counts = parameter_counts(config)

@@ -180,8 +180,8 @@ def parallel_text(
     target: Folder | None = None,
     *,
     languages: tuple[str, str] = ("source", "target"),
-    validation: int = 1000,
-    test: int = 1000,
+    validation: int | None = None,
+    test: int | None = None,
     seed: int = 0,
     max_characters: int = MAX_CHARACTERS,
     unpaired: Unpaired = "refuse",
@@ -195,8 +195,8 @@ def parallel_text(
         source: the file of the sources, or of both sides.
         target: the file of the translations, line by line.
         languages: what to call the two.
-        validation: number of sources in the validation part.
-        test: number of sources in the test part.
+        validation: number of sources in the validation part; a tenth of all, at most 1,000, if not given.
+        test: number of sources in the test part; likewise.
         seed: decides the split.
         max_characters: a longer sentence is refused, on either side.
         unpaired: what to do with two files of different length, as for `read_aligned`.

@@ -204,6 +204,6 @@ def _version(headers: Message) -> str:
 def _advice(name: str) -> str:
     return (
         "What has come so far is kept: the same call again goes on from there. Without a network, put "
-        f"{name} into a folder of your own and pass folder=..., or name the folder in {FOLDER_VARIABLE}. "
-        "number_names() needs no file."
+        f"{name} into a folder and name it, by --data (`folder` in Python) or in {FOLDER_VARIABLE}. Number names need "
+        "no file."
     )

@@ -17,7 +17,12 @@ class Split(NamedTuple):
     test: list[Example]
 
 
-def split_pairs(pairs: Sequence[Pair], *, validation: int, test: int, seed: int = 0) -> Split:
+LARGEST_PART = 1000  # sources of validation or test, where no number is asked for
+
+
+def split_pairs(
+    pairs: Sequence[Pair], *, validation: int | None = None, test: int | None = None, seed: int = 0
+) -> Split:
     """Split so that no sentence of either language stands in two parts.
 
     One English sentence has several German translations, and one of those translates several English sentences. So
@@ -27,8 +32,9 @@ def split_pairs(pairs: Sequence[Pair], *, validation: int, test: int, seed: int 
 
     Args:
         pairs: the whole text.
-        validation: number of sources in the validation part.
-        test: number of sources in the test part.
+        validation: number of sources in the validation part; if not given, a tenth of all, at least one and at most
+            1,000, or what of that the groups give.
+        test: number of sources in the test part; likewise.
         seed: decides which; the same seed and pairs give the same split.
 
     Returns:
@@ -37,14 +43,17 @@ def split_pairs(pairs: Sequence[Pair], *, validation: int, test: int, seed: int 
     Raises:
         ValueError: a count is negative, or the groups do not give these counts and a training part.
     """
-    if validation < 0 or test < 0:
+    if min(validation or 0, test or 0) < 0:
         raise ValueError(f"validation={validation} and test={test} must not be negative")
+    tenth = min(LARGEST_PART, max(1, len({pair.source for pair in pairs}) // 10))
+    asked_for = f"validation={tenth if validation is None else validation} and test={tenth if test is None else test}"
     groups = _groups(pairs)
     random.Random(seed).shuffle(groups)
     remaining = dict(enumerate(groups))
 
-    def take(count: int) -> list[Example]:
+    def take(asked: int | None) -> list[Example]:
         taken: list[Example] = []
+        count = tenth if asked is None else asked
         for number, group in [*remaining.items()]:
             if len(taken) == count:
                 break
@@ -53,17 +62,17 @@ def split_pairs(pairs: Sequence[Pair], *, validation: int, test: int, seed: int 
             if len(taken) + len(examples) <= count:
                 taken += examples
                 del remaining[number]
-        if len(taken) < count:
+        if len(taken) < (1 if asked is None else count):
             raise ValueError(
-                f"cannot split {len(pairs)} pairs into validation={validation}, test={test} and a training part: they "
-                f"form {len(groups)} groups that share no sentence, each to go to one part as a whole; ask for fewer"
+                f"cannot split {len(pairs)} pairs into {asked_for} and a training part: they form {len(groups)} groups "
+                "that share no sentence, each to go to one part as a whole; ask for fewer"
             )
         return taken
 
     test_examples, validation_examples = take(test), take(validation)
     training = sorted(index for group in remaining.values() for index in group)
     if pairs and not training:
-        raise ValueError(f"validation={validation} and test={test} leave none of the {len(pairs)} pairs for training")
+        raise ValueError(f"{asked_for} leave none of the {len(pairs)} pairs for training")
     return Split([pairs[index] for index in training], validation_examples, test_examples)
 
 

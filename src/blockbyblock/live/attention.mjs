@@ -6,6 +6,7 @@ const WIDTHS = [2, 4, 8, 16, 32, 64]
 const REACH = 3 // the entries of a query go from -3 to 3
 const SIZE = 180
 const MIDDLE = SIZE / 2
+const LINE = 13 // from one line of labels to the next
 
 /** Everything that the figure shows, from the values of the model. */
 function attend(model) {
@@ -31,18 +32,30 @@ function axes([x, y], [across, up], drop) {
   ]
 }
 
-/** One label for all tokens that stand at the same place: below it on the axis across, else to its right. */
-function labels(places, axis, tokens) {
+/**
+ * One label for all tokens that stand at the same place: below it on the axis across, else to its right. A label that would
+ * touch another one, or one of the axes' names in `taken`, goes a line down: each is {left, right, y}.
+ */
+function labels(places, axis, tokens, taken) {
   const groups = new Map()
   places.forEach((place, index) => groups.set(String(place), [...(groups.get(String(place)) ?? []), index]))
+  const boxes = [...taken]
   return [...groups.values()].map(group => {
     const [x, y] = places[group[0]]
     const words = group.map(index => tokens[index]).join(", ")
-    if (y !== axis) return svg("text", { x: x + 8, y: y + 4 }, words)
-    const half = 3.1 * words.length // about half of its width; the left half of the axis has the space for long ones
-    const middle = Math.min(SIZE - half, Math.max(half, x > MIDDLE ? x : x + 2 - half))
-    return svg("text", { x: middle, y: y + 16, "text-anchor": "middle" }, words)
+    const half = 3.3 * words.length // about half of its width; the left half of the axis has the space for long ones
+    const middle = y !== axis ? x + 8 + half : Math.min(SIZE - half, Math.max(half, x > MIDDLE ? x : x + 2 - half))
+    const box = { left: middle - half, right: middle + half, y: y !== axis ? y + 4 : y + 16 }
+    const touches = other => box.left < other.right + 6 && other.left < box.right + 6 && Math.abs(box.y - other.y) < LINE
+    while (boxes.some(touches)) box.y += LINE
+    boxes.push(box)
+    return svg("text", { x: middle, y: box.y, "text-anchor": "middle" }, words)
   })
+}
+
+/** Where the name of the axis across stands, `drop` below it. */
+function nameAcross(axis, drop, name) {
+  return { left: SIZE - 2 - 6.6 * (name.length + 2), right: SIZE - 2, y: axis + drop }
 }
 
 /** The plane of the query and the keys; its handle is dragged, or moved with the arrow keys. */
@@ -87,7 +100,8 @@ function queryPlane(model) {
     "svg",
     { viewBox: `0 0 ${SIZE} ${SIZE}`, role: "group", "aria-label": `The ${name} among the keys`, onclick: moveTo },
     svg("rect", { class: "ground", width: SIZE, height: SIZE }),
-    ...axes([MIDDLE, MIDDLE], model.get("axes"), -5), ...dots, ...labels(places, MIDDLE, model.get("tokens")),
+    ...axes([MIDDLE, MIDDLE], model.get("axes"), -5), ...dots,
+    ...labels(places, MIDDLE, model.get("tokens"), [nameAcross(MIDDLE, -5, model.get("axes")[0])]),
     arrow, handle,
   )
   const update = () => {
@@ -100,6 +114,8 @@ function queryPlane(model) {
   return { node: h("figure", {}, h("figcaption", {}, "query and keys"), plane), update }
 }
 
+const DROP = 31 // below the labels of the tokens on the axis
+
 /** The plane of the values: a disc as large as its weight around each, and their weighted sum. */
 function valuePlane(model) {
   const values = model.get("value")
@@ -109,6 +125,7 @@ function valuePlane(model) {
   const scale = (SIZE - origin - 28) / largest
   const place = ([x, y]) => [origin + scale * x, SIZE - origin - scale * y]
   const places = values.map(place)
+  const axis = place([0, 0])[1]
   const discs = places.map(([x, y]) => svg("circle", { class: "disc", cx: x, cy: y }))
   const dots = places.map(([x, y]) => svg("circle", { class: "value", cx: x, cy: y, r: 3 }))
   const sum = svg("path", { class: "sum", d: "M0 -7L7 0L0 7L-7 0Z" })
@@ -116,8 +133,8 @@ function valuePlane(model) {
     "svg",
     { viewBox: `0 0 ${SIZE} ${SIZE}`, role: "img", "aria-label": "The values, and their weighted sum among them" },
     svg("rect", { class: "ground", width: SIZE, height: SIZE }),
-    ...axes(place([0, 0]), model.get("features"), 28), ...discs, ...dots,
-    ...labels(places, place([0, 0])[1], model.get("tokens")), sum,
+    ...axes(place([0, 0]), model.get("features"), DROP), ...discs, ...dots,
+    ...labels(places, axis, model.get("tokens"), [nameAcross(axis, DROP, model.get("features")[0])]), sum,
   )
   const update = ({ weights, output }) => {
     discs.forEach((disc, index) => disc.setAttribute("r", 22 * Math.sqrt(weights[index])))

@@ -14,18 +14,22 @@ const STEPS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowD
 const LONGEST = 12 // characters of a piece at the edge
 
 /**
- * The maps of a translation, drawn anew by `update(maps)`, which returns in words where the reader looks.
+ * The maps of a translation, drawn anew by `update(maps, old)`, which returns in words where the reader looks.
  *
- * `maps` is {source, read, written, encoder, decoder, cross}: pieces, and weights [layer][head][row][column]; or null.
+ * `maps` is {source, read, written, encoder, decoder, cross}: pieces, and weights [layer][head][row][column]; or null, for
+ * which nothing is shown. `old` says that they are those of another sentence, since others are on their way.
  * The model holds what is chosen: `kind`, `layer`, `head` and `cell`, [row, column].
  */
 export function attentionMaps(model) {
   const kinds = choice(model, "kind", "Attention", Object.entries(KINDS).map(([kind, { name }]) => [kind, name]))
   const overview = headsOverview(model)
   const chosen = chosenHead(model)
-  const node = h("div", { class: "maps" }, kinds.node, h("div", { class: "pair" }, overview.node, chosen.node))
-  const update = maps => {
+  const pair = h("div", { class: "pair" }, overview.node, chosen.node)
+  const node = h("div", { class: "maps" }, kinds.node, pair)
+  const update = (maps, old = false) => {
     kinds.update()
+    pair.hidden = !maps
+    pair.classList.toggle("old", old)
     if (!maps) return ""
     const kind = model.get("kind")
     const layers = maps[kind]
@@ -87,8 +91,6 @@ function chosenHead(model) {
   const cells = svg("g", {})
   const frame = svg("rect", { class: "frame", width: CELL, height: CELL })
   const edges = svg("g", { "aria-hidden": true })
-  const plane = svg("svg", { class: "plane", tabindex: 0, role: "application" }, edges, cells, frame)
-  const node = h("div", { class: "chosen" }, title, reading, h("div", { class: "window" }, plane))
   let drawn
   let place = [0, 0]
   let origin = [0, 0]
@@ -107,9 +109,9 @@ function chosenHead(model) {
     event.preventDefault()
     move(place[0] + step[0], place[1] + step[1])
   }
-  plane.addEventListener("pointermove", point)
-  plane.addEventListener("click", point)
-  plane.addEventListener("keydown", press)
+  const listeners = { onpointermove: point, onclick: point, onkeydown: press }
+  const plane = svg("svg", { class: "plane", tabindex: 0, role: "application", ...listeners }, edges, cells, frame)
+  const node = h("div", { class: "chosen" }, title, reading, h("div", { class: "window" }, plane))
   const draw = (rows, labels, name) => {
     const names = { rows: labels.rows.map(shortened), columns: labels.columns.map(shortened) }
     const [down, across] = [names.rows, names.columns].map(list => Math.max(...list.map(text => text.length)))

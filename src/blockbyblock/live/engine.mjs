@@ -2,33 +2,91 @@
 
 // In a notebook a module is a blob, whose address is taken back once it has been read; until then its text is asked for.
 const ownText = globalThis.document && import.meta.url.startsWith("blob:") ? fetch(import.meta.url) : null
+const PATIENCE = 20_000 // ms in which nothing has come of a model: then the reader is told
+const TOO_OLD = "This browser runs no module in a worker: it is too old for the translator."
 
 /**
  * Start this very module once more as a worker, and let it load the model of a figure.
  *
- * `tell` holds a function for each kind of answer that the worker gives. Returns {load, translate, inside, stop}:
- * `translate(text, kept, typed)` and `inside(text)` may be called once `tell.ready` has been; only the newest call is
- * answered.
+ * `tell` holds a function for each kind of answer that the worker gives, and `stalled` for a model of which nothing comes:
+ * it may come yet. Returns {load, translate, inside, stop}: `translate(text, kept, typed)` and `inside(text)` may be
+ * called once `tell.ready` has been; only the newest call is answered. `load` may be called again after `tell.failed` or `tell.stalled`.
  */
 export function engine(model, tell) {
   let worker
+  let waiting
   let job = 0
+  let again = false // after a failure what the browser has kept is not trusted
+  const failed = error => {
+    clearTimeout(waiting)
+    again = true
+    tell.failed({ message: error?.message ?? String(error) })
+  }
+  const wait = () => {
+    clearTimeout(waiting)
+    waiting = setTimeout(() => tell.stalled({ message: model.send ? SILENT_PYTHON : SILENT_SERVER }), PATIENCE)
+  }
   const load = async () => {
+    stop()
+    wait()
     const address = ownText ? URL.createObjectURL(await (await ownText).clone().blob()) : import.meta.url
-    worker?.terminate() // one that has failed
-    worker = new Worker(address, { type: "module" })
-    worker.onmessage = ({ data }) => (data.job ?? job) === job && tell[data.kind](data)
-    worker.onerror = ({ message }) => tell.failed({ message: message ?? "This browser runs no module in a worker." })
+    const mine = (worker = new Worker(address, { type: "module" }))
+    mine.onmessage = ({ data }) => {
+      if (mine !== worker || (data.job ?? job) !== job) return
+      if (data.kind === "progress") wait()
+      else clearTimeout(waiting)
+      if (data.kind === "failed") return failed(data)
+      try {
+        tell[data.kind](data)
+      } catch (error) {
+        failed(error)
+        throw error // to the console as well
+      }
+    }
+    mine.onmessageerror = () => failed({ message: "What the worker has sent cannot be read." })
+    mine.onerror = ({ message }) => failed({ message: runsModules() ? stopped(message) : TOO_OLD })
     // Only in a notebook, with Python behind it, has a model `send`.
-    const from = model.send ? { buffer: await bytesFromPython(model) } : { address: addressOf(model) }
-    worker.postMessage({ act: "load", ...from })
+    const from = model.send
+      ? { buffer: await bytesFromPython(model) }
+      : { address: addressOf(model), cache: again ? "reload" : "force-cache" }
+    if (mine === worker) mine.postMessage({ act: "load", ...from })
+  }
+  const stop = () => {
+    clearTimeout(waiting)
+    worker?.terminate()
   }
   return {
-    load: () => load().catch(tell.failed),
+    load: () => load().catch(failed),
     translate: (text, kept, typed) => worker.postMessage({ act: "translate", job: ++job, text, kept, typed }),
     inside: text => worker.postMessage({ act: "inside", job: ++job, text }),
-    stop: () => worker?.terminate(),
+    stop,
   }
+}
+
+const SILENT_SERVER =
+  "Nothing more of the model has come for a while: the connection is slow, or gone. It may still come; the button asks again."
+const SILENT_PYTHON =
+  "Python has not sent the model yet: its kernel is busy, or has ended. A busy one answers once it is free; after a restart, run the cell again."
+
+function stopped(message) {
+  return message ? `What translates has stopped: ${message}` : "What translates could not be loaded: the server does not answer."
+}
+
+/** Whether a worker may be a module: a browser that knows how asks for the type. */
+function runsModules() {
+  let asked = false
+  const options = {
+    get type() {
+      asked = true
+      return "classic"
+    },
+  }
+  try {
+    new Worker("data:text/javascript,", options).terminate()
+  } catch {
+    // a page may forbid workers from such an address; it has been asked by then
+  }
+  return asked
 }
 
 /** Where a page of the book finds the model: beside this module. What stands under a digest never changes. */
@@ -36,12 +94,18 @@ function addressOf(model) {
   return new URL(`../models/${model.get("model")}.safetensors?v=${model.get("digest")}`, import.meta.url).href
 }
 
-/** The bytes of the model, which Python sends when it is asked. */
+/** The bytes of the model, which Python sends when it is asked; or the reason why it cannot. */
 function bytesFromPython(model) {
-  return new Promise(resolve => {
-    const receive = (content, [view]) => {
+  return new Promise((resolve, reject) => {
+    const receive = (content, buffers) => {
+      if (content?.answer !== "model") return
       model.off("msg:custom", receive)
-      resolve(view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength))
+      const bytes = buffers?.[0]
+      if (content.error) reject(new Error(content.error))
+      // JupyterLab hands over a view of the bytes; others the bytes themselves.
+      else if (ArrayBuffer.isView(bytes)) resolve(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength))
+      else if (bytes instanceof ArrayBuffer) resolve(bytes)
+      else reject(new Error("Python has answered without the model."))
     }
     model.on("msg:custom", receive)
     model.send({ ask: "model" })

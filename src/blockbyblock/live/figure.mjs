@@ -11,9 +11,10 @@
  */
 export function figure({ name, watch, look, build }) {
   const mount = (host, model) => {
-    const root = host.attachShadow({ mode: "open" })
     const status = h("p", { class: "unseen", role: "status" })
     const { nodes, update, stop } = build(model)
+    update()
+    const root = host.attachShadow({ mode: "open" }) // last: until all went well, what stands in for the figure is seen
     root.append(h("style", {}, LOOK + look), ...nodes, status)
     let pause
     const changed = () => {
@@ -21,7 +22,6 @@ export function figure({ name, watch, look, build }) {
       clearTimeout(pause) // only where the hand comes to rest is said, not each step of a drag
       pause = setTimeout(() => (status.textContent = words), 400)
     }
-    update()
     for (const key of watch) model.on(`change:${key}`, changed)
     return () => {
       stop?.()
@@ -65,7 +65,12 @@ export function put(model, key, value) {
   model.save_changes()
 }
 
-/** Make an HTML element. An attribute that starts with "on" is a listener; true and false set or leave out. */
+/**
+ * Make an HTML element. An attribute that starts with "on" is a listener; true and false set or leave out.
+ *
+ * A listener for keys is not told of those that an input method takes: with them a reader of Chinese or Japanese composes
+ * a word, and an Enter there ends the word and asks for nothing.
+ */
 export function h(tag, attributes, ...children) {
   return furnish(document.createElement(tag), attributes, children)
 }
@@ -77,12 +82,18 @@ export function svg(tag, attributes, ...children) {
 
 function furnish(node, attributes, children) {
   for (const [key, value] of Object.entries(attributes)) {
-    if (key.startsWith("on")) node.addEventListener(key.slice(2), value)
+    if (key === "onkeydown") node.addEventListener("keydown", event => composing(event) || value(event))
+    else if (key.startsWith("on")) node.addEventListener(key.slice(2), value)
     else if (value === true) node.setAttribute(key, "")
     else if (value !== false) node.setAttribute(key, value)
   }
   node.append(...children)
   return node
+}
+
+/** Whether a key belongs to an input method. Safari sends the Enter that ends a word after its end, with the code 229. */
+function composing(event) {
+  return event.isComposing || event.keyCode === 229
 }
 
 /** Write attributes anew. */
@@ -165,6 +176,7 @@ const LOOK = `
 :host { background: var(--bbb-paper); color: var(--bbb-ink); container-type: inline-size; display: block;
   font: 0.875rem/1.4 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", Arial, sans-serif }
 * { box-sizing: border-box }
+[hidden] { display: none !important }
 p { margin: 0 0 0.5rem }
 svg { display: block; overflow: visible; width: 100%; height: auto }
 svg text { fill: var(--bbb-ink); font-size: 12px }

@@ -18,9 +18,11 @@ from blockbyblock.live.modules import joined
 
 # Set while the notebooks are run to be stored: no channel to a browser is opened then, so that no widget state is kept.
 STATIC = "BLOCKBYBLOCK_STATIC"
+# Read on GitHub, in a notebook that has not been run, and on a page without JavaScript: it must be true in all of them.
+# Where a page's module does not run, the page puts the reason in its place (book_site/scripts/still.js).
 NOTE = (
-    "This is the still version. The figure moves in a notebook, once its cell is run, and in the built book, where a "
-    "server delivers it: <code>make serve</code>."
+    "This is the still version. The figure moves in a notebook, once its cell is run, and in the built book, where "
+    "JavaScript is on: <code>make serve</code>."
 )
 _SIGNIFICANT_DIGITS = 6
 
@@ -28,13 +30,15 @@ _SIGNIFICANT_DIGITS = 6
 def palette_css() -> str:
     """The palette's variables for a figure in a notebook, where the book's style sheet is not there.
 
-    Dark values follow what JupyterLab, VS Code and Colab write on the page when their theme is dark.
+    Dark values follow what JupyterLab, VS Code and Colab write on the page when their theme is dark. VS Code marks its
+    light theme of high contrast with `vscode-high-contrast` too, and says that it is light beside it.
     """
     light, dark = (
         "".join(f"  --bbb-{name}: {getattr(pair, theme)};\n" for name, pair in PALETTE.items())
         for theme in ("light", "dark")
     )
-    hosts = ('[data-jp-theme-light="false"]', ".vscode-dark", ".vscode-high-contrast", 'html[theme="dark"]')
+    high_contrast = ".vscode-high-contrast:not(.vscode-high-contrast-light)"
+    hosts = ('[data-jp-theme-light="false"]', ".vscode-dark", high_contrast, 'html[theme="dark"]')
     selector = ",\n".join(f"{host} .bbb-live" for host in hosts)
     return f".bbb-live {{\n{light}}}\n{selector} {{\n{dark}}}\n"
 

@@ -5,6 +5,7 @@ import { engine } from "./engine.mjs"
 import { figure, h, hint, put } from "./figure.mjs"
 import { flow, FLOW_LOOK } from "./flow.mjs"
 import { OPENED_LOOK } from "./opened.mjs"
+import { loading, LOADING_LOOK, megabytes, modelNotes } from "./loading.mjs"
 import { looksOf, OPENED_ATTENTION_LOOK } from "./opened_attention.mjs"
 import { panel, PANEL_LOOK } from "./panel.mjs"
 import { storedPassage } from "./passage.mjs"
@@ -22,9 +23,9 @@ const ROOT =
 /** The sentence that is looked into, and the field for another one. */
 function sentences(model, ask) {
   const { source, target } = model.get("languages")
-  const size = (model.get("size") / 1e6).toFixed(1)
+  const progress = loading(model.get("size"))
   const press = event => {
-    if (event.key !== "Enter" || event.isComposing || event.keyCode === 229) return
+    if (event.key !== "Enter") return
     event.preventDefault()
     ask(field.value)
   }
@@ -43,19 +44,21 @@ function sentences(model, ask) {
     "div",
     { class: "asked" },
     h("div", { class: "typed" }, field, button, h("span", { role: "status" }, "→ ", written)),
+    progress.node,
     message,
   )
   const label = state => {
     button.disabled = state === "loading"
     button.textContent = {
-      empty: `Load the model (${size} MB) for your own sentence`,
-      loading: "Loading the model…",
+      empty: `Load the model (${megabytes(model.get("size"))} MB) for your own sentence`,
+      loading: "Loading the model …",
       ready: "Translate",
     }[state]
   }
   return {
     node,
     label,
+    progress: progress.update,
     say: words => (message.textContent = words),
     show: (text, translation) => {
       field.value = text
@@ -108,6 +111,7 @@ function build(model) {
     hint("follow a token with the button, or open a block of the map. Then choose another token."),
     asked.node,
     scene,
+    ...modelNotes(model),
   ]
 
   const enter = found => {
@@ -122,9 +126,8 @@ function build(model) {
     if (model.get("stop")) stand(Math.min(model.get("stop"), walked.stops.length))
     update()
   }
-  const source = translations(model, outside, { enter, say: asked.say, label: asked.label, scene })
+  const source = translations(model, outside, { enter, asked, scene })
 
-  asked.label("empty")
   asked.show(model.get("text"), model.get("translation"))
   const update = () => {
     if (!passage || held) return said
@@ -151,9 +154,9 @@ function build(model) {
 
 /**
  * Where passages come from: the stored one when the figure comes into sight, others from the model or from Python. `enter`
- * gets each; `say` and `label` tell of what goes on.
+ * gets each; `asked` is told what goes on.
  */
-function translations(model, outside, { enter, say, label, scene }) {
+function translations(model, outside, { enter, asked: { say, label, progress }, scene }) {
   let state = model.send ? "ready" : "empty" // "loading" in between; in a notebook Python translates
   let waiting = "" // the text to translate once the model is there
   let newest = 0 // what was asked for last is shown, whatever comes last
@@ -161,6 +164,7 @@ function translations(model, outside, { enter, say, label, scene }) {
   const turnTo = now => {
     state = now
     label(now)
+    if (now !== "loading") progress(null)
   }
   const fetchStored = async text => {
     const job = ++newest
@@ -177,7 +181,15 @@ function translations(model, outside, { enter, say, label, scene }) {
     remote.inside(text)
   }
   const remote = engine(model, {
-    progress: () => {},
+    progress: ({ received }) => {
+      turnTo("loading")
+      say("")
+      progress(received)
+    },
+    stalled: ({ message }) => {
+      turnTo("empty") // it may be asked for again, and may still come
+      say(message)
+    },
     ready: () => {
       turnTo("ready")
       begin(waiting)
@@ -199,6 +211,7 @@ function translations(model, outside, { enter, say, label, scene }) {
       turnTo("loading")
     }
   }
+  turnTo(state)
   const renewed = () => model.get("text") === wanted || fetchStored(model.get("text")) // Python has set another sentence
   model.on("change:trace", renewed)
   const seen = new IntersectionObserver(
@@ -237,7 +250,7 @@ a { color: var(--bbb-accent) }
 [hidden] { display: none !important }
 `
 
-const LOOKS = [FLOW_LOOK, SHEET_LOOK, OPENED_LOOK, OPENED_ATTENTION_LOOK, PANEL_LOOK, TOUR_LOOK, look]
+const LOOKS = [LOADING_LOOK, FLOW_LOOK, SHEET_LOOK, OPENED_LOOK, OPENED_ATTENTION_LOOK, PANEL_LOOK, TOUR_LOOK, look]
 
 export default globalThis.document
   ? figure({

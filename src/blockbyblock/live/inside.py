@@ -15,7 +15,7 @@ from blockbyblock.figures.chapters import CHAPTERS
 from blockbyblock.figures.map import architecture_map
 from blockbyblock.live.figure import LiveFigure, table
 from blockbyblock.live.trace import Trace, places
-from blockbyblock.live.translator import MODEL, NAMES, digest_of
+from blockbyblock.live.translator import LIMITS, MODEL, NAMES, credit, digest_of
 from blockbyblock.portable import load_portable
 from blockbyblock.translator import Translator
 
@@ -46,15 +46,15 @@ _LIT_STEPS = dict(
 
 # px, on a wide screen and on a phone, by the end of the place's name or by the step of an attention.
 _ROOMS = {
-    "_embedding": (901, 1385),
-    "_positions": (901, 1385),
-    "_add_norm": (901, 1515),
-    "feed_forward": (901, 1658),
-    "output": (901, 1692),
-    "projections": (904, 1619),
-    "scores": (921, 1858),
-    "sum": (901, 1765),
-    "concat": (901, 1515),
+    "_embedding": (1005, 1567),
+    "_positions": (1005, 1567),
+    "_add_norm": (1005, 1697),
+    "feed_forward": (1005, 1839),
+    "output": (1005, 1873),
+    "projections": (1007, 2022),
+    "scores": (1024, 2039),
+    "sum": (1005, 1946),
+    "concat": (1005, 1696),
 }
 
 
@@ -90,6 +90,7 @@ class InsideFigure(LiveFigure):
         lit: the block that the map lights, which stands in for the figure where it does not run; that of the place if
             not given.
         file: the model, as `save_portable` writes it. A page of the book finds it if it is one in the box.
+        limits: what the model has learned from, and what it cannot do, in one line below the figure.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -99,7 +100,7 @@ class InsideFigure(LiveFigure):
     """
 
     module = "inside"
-    room = (921, 1858)
+    room = (1024, 2039)
 
     text = Unicode().tag(sync=True)
     translation = Unicode().tag(sync=True)
@@ -115,6 +116,8 @@ class InsideFigure(LiveFigure):
     digest = Unicode().tag(sync=True)
     size = Int().tag(sync=True)
     trace = Unicode().tag(sync=True)
+    credit = Unicode().tag(sync=True)
+    limits = Unicode().tag(sync=True)
 
     def __init__(
         self,
@@ -126,6 +129,7 @@ class InsideFigure(LiveFigure):
         head: int = 0,
         lit: str | None = None,
         file: str | PathLike[str] = MODEL,
+        limits: str = LIMITS,
     ) -> None:
         self._file = Path(file)
         content = self._file.read_bytes()
@@ -153,6 +157,8 @@ class InsideFigure(LiveFigure):
             digest=digest,
             size=len(content),
             trace=trace_name(digest, text),
+            credit=credit(about),
+            limits=limits,
         )
         self.room = next((room for end, room in _ROOMS.items() if at.endswith(end)), _ROOMS[step])
         self.on_msg(self._answer)

@@ -84,7 +84,7 @@ function grid(model) {
       return { value, button: h("button", { tabindex: first ? 0 : -1, onclick: press, onfocus: choose }, value) }
     }
     cells = names.map((_, row) => names.map((_, column) => cell(row, column)))
-    const heads = names.map(name => h("th", { scope: "col" }, h("span", {}, name)))
+    const heads = names.map(name => h("th", { scope: "col", title: name }, h("span", {}, name)))
     const rows = names.map((name, row) =>
       h("tr", {}, h("th", { scope: "row" }, name), ...cells[row].map(({ button }) => h("td", {}, button))),
     )
@@ -167,9 +167,9 @@ table { width: auto }
 th, td, th:first-child, td:first-child { padding: 0 }
 tbody th:first-child { max-width: 5rem; overflow: hidden; padding-right: 0.5rem; text-overflow: ellipsis;
   white-space: nowrap }
-thead th { border: 0; height: 3.5rem; text-align: center; vertical-align: bottom }
-thead span { display: inline-block; max-height: 3.5rem; overflow: hidden; padding: 0.25rem 0; transform: rotate(180deg);
-  white-space: nowrap; writing-mode: vertical-rl }
+thead th { border: 0; height: 4.75rem; text-align: center; vertical-align: bottom }
+thead span { display: inline-block; max-height: 4.75rem; overflow: hidden; padding: 0.25rem 0; text-overflow: ellipsis;
+  transform: rotate(180deg); white-space: nowrap; writing-mode: vertical-rl }
 tbody button { border-radius: 0; display: block; height: 1.75rem; min-width: 1.75rem; padding: 0; width: 1.75rem;
   font-size: 0.75rem }
 @container (min-width: 36rem) {

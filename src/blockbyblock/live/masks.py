@@ -51,7 +51,7 @@ class MasksFigure(LiveFigure):
     """
 
     module = "masks"
-    room = (450, 690)
+    room = (475, 710)
 
     sentence = Unicode().tag(sync=True)
     padding = Int(min=0, max=3).tag(sync=True)

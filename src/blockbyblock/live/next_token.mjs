@@ -3,13 +3,14 @@
 import { decimals, figure, h, hint, number, put, range, show, slider } from "./figure.mjs"
 
 const ROWS = 10 // tokens with a row of their own; the others share one
+const LISTED = 8 // of the others, those drawn last
 const SETTINGS = ["step", "temperature", "top_k", "top_p"]
 
 /**
  * What each token is drawn with. `groups` are [logit, count], largest logit first: tokens of one logit share a group.
  * Returns, for each group, how many of its tokens stay and the probability of one of them.
  */
-function sampling(groups, temperature, top_k, top_p) {
+export function sampling(groups, temperature, top_k, top_p) {
   let kept = groups.map(([logit, count]) => ({ each: Math.exp((logit - groups[0][0]) / temperature), count }))
   const cut = rest => {
     kept = kept.map(({ each, count }) => {
@@ -34,6 +35,7 @@ function candidates(model) {
   const [step, temperature, top_k, top_p] = SETTINGS.map(key => model.get(key))
   const { tokens, logits, others } = model.get("steps")[step]
   const groups = [...logits.map(logit => [logit, 1]), ...others]
+  const examples = others.map(([, , some]) => some)
   const own = sampling(groups, 1, 0, 1)
   const kept = sampling(groups, temperature, top_k, top_p)
   // the rows: the first tokens, and all others together
@@ -42,7 +44,8 @@ function candidates(model) {
     return [...each.slice(0, ROWS), each.slice(ROWS).reduce((sum, share) => sum + share, 0)]
   }
   return {
-    step, tokens, kept,
+    step, kept, examples,
+    tokens: [...tokens, ...examples.flat()],
     own: shares(own),
     drawn: shares(kept),
     vocabulary: own.reduce((sum, { count }) => sum + count, 0),
@@ -51,12 +54,17 @@ function candidates(model) {
   }
 }
 
-/** Draw tokens: the place of each, the number of named tokens standing for any other. */
-function draw({ kept, tokens }, times) {
+/** Draw tokens: the place of each among all that have a text. Where a few stand for a group, one of them is drawn. */
+function draw({ kept, examples }, times) {
+  const named = kept.length - examples.length
+  const before = group => named + examples.slice(0, group).flat().length
   return range(1, times).map(() => {
     let left = Math.random()
     const place = kept.findIndex(({ each, count }) => (left -= each * count) < 0)
-    return Math.min(place < 0 ? 0 : place, tokens.length) // below zero: rounding has left a crumb
+    if (place < named) return Math.max(0, place) // below zero: rounding has left a crumb
+    const some = examples[place - named].length
+    const share = -left / (kept[place].each * kept[place].count) // how far into its group the draw has come, from 0 to 1
+    return before(place - named) + Math.min(some - 1, Math.floor(share * some))
   })
 }
 
@@ -120,6 +128,7 @@ function build(model) {
   const buttons = [[1, "draw a token"], [100, "draw 100"]].map(([times, label]) =>
     h("button", { type: "button", onclick: () => more(times) }, label),
   )
+  const tail = h("p", { class: "tail" })
   const again = h("button", { type: "button", onclick: () => put(model, "drawn", []) }, "clear")
   const nodes = [
     hint("go to token 3, set the temperature to 2 and draw 100. What comes out of the tail? Cut it off with top-p."),
@@ -130,6 +139,7 @@ function build(model) {
     h("p", { class: "result" }, "outlined: the model's own; filled: what is drawn from. Can be drawn: ", left, " of ",
       h("span", { class: "vocabulary" }), " tokens; entropy ", entropy, " nats"),
     h("div", { class: "controls" }, ...buttons, again, told),
+    tail,
   ]
   const vocabulary = nodes[5].querySelector(".vocabulary")
   let settled = SETTINGS.map(key => model.get(key)).join()
@@ -148,7 +158,10 @@ function build(model) {
     left.textContent = grouped(found.left)
     vocabulary.textContent = grouped(found.vocabulary)
     show(entropy, found.entropy, 2)
-    const last = chosen.length ? (found.tokens[chosen.at(-1)] ?? "one of the others") : ""
+    const last = chosen.length ? found.tokens[chosen.at(-1)] : ""
+    const rare = [...new Set(chosen.filter(place => place >= ROWS).reverse())]
+    const listed = rare.slice(0, LISTED).flatMap(place => [" ", h("q", {}, ...visible(found.tokens[place]))])
+    tail.replaceChildren(...(rare.length ? ["From the tail:", ...listed, rare.length > LISTED ? " …" : ""] : []))
     told.replaceChildren(...(chosen.length ? [`last of ${grouped(chosen.length)}: `, ...visible(last)] : []))
     again.disabled = !chosen.length
     const [best] = found.tokens
@@ -163,7 +176,7 @@ const look = `
 thead td { border-bottom: 1px solid var(--bbb-line) }
 .next { border: 1px solid var(--bbb-accent); border-radius: 0.2rem; margin-left: 0.3rem; padding: 0 0.35rem }
 .controls .slider > :first-child { min-width: 5.5rem }
-tbody th { max-width: 7rem; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; width: 7rem }
+tbody th { max-width: 8rem; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; width: 8rem }
 .bars { padding: 0; position: relative }
 .own, .now { box-sizing: border-box; height: 0.95rem; left: 0; position: absolute; top: 0.3rem }
 .own { border: 1.5px solid var(--bbb-muted) }
@@ -174,7 +187,8 @@ td:nth-child(3) { width: 3.5rem }
 .last th { font-weight: 700; text-decoration: underline }
 .result { margin: 0.5rem 0 0 }
 .told { flex: 1 0 100%; margin: 0; min-height: 1.4em }
-@container (min-width: 36rem) { .sentence { min-height: 0 } .told { flex-basis: 12rem } }
+.tail { margin: 0; min-height: 4.2em; overflow-wrap: anywhere }
+@container (min-width: 36rem) { .sentence { min-height: 0 } .told { flex-basis: 12rem } .tail { min-height: 2.8em } }
 `
 
 export default figure({ name: "bbb-next-token", watch: [...SETTINGS, "drawn"], look, build })

@@ -21,13 +21,16 @@ CHOICES: dict[str, tuple[float, ...]] = {
 NAMED = 40  # tokens whose text is kept
 ROWS = 10  # of them with a row of their own
 _DECIMALS = 1  # of the logits of the other tokens: counted, they take a hundredth of the room
+EXAMPLES = 6  # of the other tokens of one rounded logit, those that keep their text: they are drawn for all of them
 
 
 class NextTokenFigure(LiveFigure):
     """The tokens that may come next, as a trained model sees them, and draws from them.
 
     The logits are the model's own. The most probable tokens keep their text and their logit; of the others, the logits
-    are rounded and counted, so that a page need not carry the whole vocabulary.
+    are rounded and counted, and a few tokens of each rounded logit keep their text, so that a page need not carry the
+    whole vocabulary. Which of a logit's tokens is drawn is one of those few; how often it
+    is one of them, is exact.
 
     Arguments:
         translator: a trained model.
@@ -38,7 +41,7 @@ class NextTokenFigure(LiveFigure):
         temperature: divides the logits; one of `CHOICES`, like the next two.
         top_k: how many tokens stay, 0 for all.
         top_p: then the smallest number of tokens whose share reaches this stays.
-        drawn: the places of the tokens drawn so far, the most probable one 0; `NAMED` stands for any without a name.
+        drawn: the places of the tokens drawn so far, the most probable one 0; from `NAMED` on those of the examples.
             The figure empties it when one of the values above changes.
 
     Raises:
@@ -47,7 +50,7 @@ class NextTokenFigure(LiveFigure):
     """
 
     module = "next_token"
-    room = (567, 696)
+    room = (610, 758)
 
     sentence = Unicode().tag(sync=True)
     written = List(Unicode()).tag(sync=True)
@@ -57,7 +60,7 @@ class NextTokenFigure(LiveFigure):
     temperature = Enum(CHOICES["temperature"], 1.0).tag(sync=True)
     top_k = Enum(CHOICES["top_k"], ALL).tag(sync=True)
     top_p = Enum(CHOICES["top_p"], 1.0).tag(sync=True)
-    drawn = List(Int(min=0, max=NAMED)).tag(sync=True)
+    drawn = List(Int(min=0)).tag(sync=True)
 
     def __init__(self, translator: Translator, sentence: str, **values: Any) -> None:
         found = translator.hypotheses([sentence], beam=1)[0]
@@ -76,7 +79,7 @@ class NextTokenFigure(LiveFigure):
     def logits(self) -> Float[Tensor, " vocab"]:
         """The logits at the chosen step, largest first, float64; those without a name are rounded."""
         step = self.steps[self.step]
-        values, counts = zip(*step["others"], strict=True)
+        values, counts, _ = zip(*step["others"], strict=True)
         named = torch.tensor(step["logits"], dtype=torch.float64)
         others = torch.tensor(values, dtype=torch.float64).repeat_interleave(torch.tensor(counts))
         return torch.cat((named, others))
@@ -114,14 +117,18 @@ def _logits(translator: Translator, sentence: str, written: list[int]) -> Float[
 
 
 def _counted(logits: Float[Tensor, " vocab"], translator: Translator) -> dict[str, Any]:
-    """The most probable tokens with their logits, and how many others have which logit, rounded, largest first."""
+    """The most probable tokens with their logits, and how many others have which logit, rounded, largest first.
+
+    With each logit of the others come a few of its tokens, from its most to its least frequent one in the vocabulary.
+    """
     values, ids = logits.double().cpu().sort(descending=True)
     named, rest = values[:NAMED].tolist(), values[NAMED:]
     # A rounded logit must not pass a named one: the order is that of the tokens.
     rounded = rest.mul(10**_DECIMALS).round().div(10**_DECIMALS).clamp(max=named[-1])
-    others, counts = rounded.unique(return_counts=True)
-    return {
-        "tokens": translator.tokenizer.pieces(ids[:NAMED].tolist()),
-        "logits": named,
-        "others": [[value, count] for value, count in zip(others.tolist(), counts.tolist(), strict=True)][::-1],
-    }
+    pieces = translator.tokenizer.pieces
+    others = []
+    for value in rounded.unique().flip(0):
+        group = ids[NAMED:][rounded == value].sort().values
+        some = group[torch.linspace(0, len(group) - 1, min(len(group), EXAMPLES)).round().long()]
+        others.append([value.item(), len(group), pieces(some.tolist())])
+    return {"tokens": pieces(ids[:NAMED].tolist()), "logits": named, "others": others}

@@ -89,12 +89,18 @@ function clock() {
     svg("text", { class: "quiet", x: 2, y: 12 }, "↑ sine"),
   )
   const update = ({ pairs, position, offset, pair }) => {
+    const tips = pairs.map(pair => place(pair, radius + 14))
     pairs.forEach((pair, index) => {
-      const [x, y] = place(pair, radius + 14)
       turn(hands[index], { d: `M${middle} ${middle}L${place(pair).join(" ")}` })
-      turn(names[index], { x, y: y + 4 })
+      turn(names[index], { x: tips[index][0], y: tips[index][1] + 4 })
     })
-    names[1].textContent = offset ? "p + k" : ""
+    // Where both hands point the same way, one label names both: the slower the pair, the sooner.
+    const near = Math.abs(tips[0][0] - tips[1][0]) < 30 && Math.abs(tips[0][1] - tips[1][1]) < 13
+    names[0].textContent = near && offset ? "p, p + k" : "p"
+    names[1].textContent = near ? "" : "p + k"
+    const [x, y] = tips[0]
+    const beside = near && offset && Math.abs(x - middle) > 40 ? (y > middle + 1 ? 14 : -12) : 0 // not on the hands
+    if (near) turn(names[0], { x: Math.min(SIZE - 24, Math.max(24, x)), y: y + 4 + beside })
     turn(drawing, { "aria-label": `Pair ${pair} on a circle, at positions ${position} and ${position + offset}` })
   }
   return { node: h("figure", {}, h("figcaption", {}, "the pair: a rotation"), drawing), update }

@@ -4,7 +4,8 @@ import { h, number, show } from "./figure.mjs"
 
 /**
  * What one way to decode has found. `goOn(kept, typed)` is called with the ids before a word that the reader changes and
- * the text that takes its place. `update(found)` shows what `Translator.told` tells; nothing for null.
+ * the text that takes its place. `update(found)` shows what `Translator.told` tells; nothing for null. `age()` marks what
+ * is shown as that of another sentence, until the next update.
  */
 export function produced(title, language, goOn) {
   const words = h("p", { class: "words", lang: language })
@@ -42,7 +43,9 @@ export function produced(title, language, goOn) {
     const input = h("input", { type: "text", value: old, size: Math.max(6, old.length), "aria-label": `In place of ${old}`, onkeydown })
     return input
   }
+  const age = () => node.classList.add("old")
   const update = found => {
+    node.classList.remove("old")
     const focused = words.matches(":focus-within")
     const spaced = each => (each.text.startsWith(" ") ? [" ", word(found, each)] : [word(found, each)])
     words.replaceChildren(...(found?.words ?? []).flatMap(spaced))
@@ -53,7 +56,7 @@ export function produced(title, language, goOn) {
       numbers.replaceChildren("score ", score, ", log-probability ", logProbability, found.finished ? "" : ", cut at the limit")
     } else numbers.replaceChildren(found ? "…" : "")
   }
-  return { node, update }
+  return { node, update, age }
 }
 
 export const PRODUCED_LOOK = `

@@ -12,7 +12,7 @@ const PENALTY = 0.6
 /**
  * Answer a page. Each of its messages is {act, ...}, and each answer {kind, ...}:
  *
- * - load {address} or {buffer}: "progress" {received} while bytes come in, then "ready".
+ * - load {address, cache} or {buffer}: "progress" {received} while bytes come in, then "ready".
  * - translate {job, text, kept, typed}: what `Translator.translate` yields, with the job; then "done" {job}. A new
  *   job ends the old one.
  * - inside {job, text}: "passage" {job, passage}, what `Translator.inside` returns.
@@ -24,8 +24,8 @@ export function serve(scope) {
   let latest
   const say = (kind, values = {}) => scope.postMessage({ kind, ...values })
   const acts = {
-    async load({ address, buffer }) {
-      const bytes = buffer ?? (await download(address, received => say("progress", { received })))
+    async load({ address, cache, buffer }) {
+      const bytes = buffer ?? (await download(address, cache, received => say("progress", { received })))
       translator = new Translator(readModel(bytes))
       say("ready")
     },
@@ -42,19 +42,25 @@ export function serve(scope) {
       say("passage", { job, passage: translator.inside(text) })
     },
   }
-  scope.onmessage = ({ data }) =>
-    acts[data.act](data).catch(({ message }) => say("failed", { job: data.job, message }))
+  scope.onmessage = async ({ data }) => {
+    try {
+      await acts[data.act](data)
+    } catch (error) {
+      say("failed", { job: data.job, message: error?.message ?? String(error) })
+    }
+  }
 }
 
 /**
  * The bytes at an address; `report` is told how many have come.
  *
- * The browser keeps them in its HTTP cache, and is asked to take them from there however old they are: the address of a
- * model holds a digest of its content, so what was kept is never out of date. Servers often allow a few minutes only.
+ * The browser keeps them in its HTTP cache, and with the mode "force-cache" takes them from there however old they are: the
+ * address of a model holds a digest of its content, so what was kept is never out of date. Servers often allow a few
+ * minutes only. What was cut short may be kept too: "reload" asks the server.
  */
-async function download(address, report) {
-  const response = await fetch(address, { cache: "force-cache" }).catch(() => {
-    throw new Error("The model did not come: the server cannot be reached.")
+async function download(address, cache, report) {
+  const response = await fetch(address, { cache }).catch(() => {
+    throw new Error("The model did not come: the server does not answer.")
   })
   if (!response.ok) throw new Error(`The model did not come: ${response.status} ${response.statusText}.`)
   const reader = response.body.getReader()

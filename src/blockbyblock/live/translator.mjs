@@ -3,7 +3,8 @@
 
 import { attentionMaps, MAPS_LOOK } from "./attention_maps.mjs"
 import { engine } from "./engine.mjs"
-import { choice, decimals, figure, h, hint, put, turn } from "./figure.mjs"
+import { choice, figure, h, hint, put, turn } from "./figure.mjs"
+import { loading, LOADING_LOOK, megabytes, modelNotes } from "./loading.mjs"
 import { produced, PRODUCED_LOOK } from "./produced.mjs"
 import { serve } from "./translation.mjs"
 
@@ -35,29 +36,11 @@ function examples(model, write) {
   return h("table", { class: "examples" }, caption, h("thead", {}, head), h("tbody", {}, ...rows))
 }
 
-/** How far the model has come; null when it does not come now. */
-function loading(size) {
-  const bar = h("progress", { max: size, value: 0, hidden: true, "aria-label": "Loading the model" })
-  const shown = h("span", { "aria-hidden": "true" }) // a screen reader reads the bar
-  const words = h("span", { role: "status" })
-  const node = h("p", { class: "loading" }, words, bar, shown)
-  const update = received => {
-    bar.hidden = received === null
-    bar.value = received ?? 0
-    words.textContent = received === null ? "" : "Loading the model"
-    shown.textContent = received === null ? "" : `${megabytes(received)} of ${megabytes(size)} MB`
-  }
-  return { node, update }
-}
-
-function megabytes(bytes) {
-  return decimals(bytes / 1e6, 1)
-}
-
 function build(model) {
   const size = model.get("size")
   let state = "empty" // then "loading", then "ready"
   let maps = {}
+  let fresh = [] // the methods whose maps are those of the sentence that is asked
   let summary = "" // of a new translation, until it has been said
 
   const asked = question(model, text => {
@@ -82,11 +65,15 @@ function build(model) {
   const nodes = [
     hint("translate a sentence of your own. Then choose a word of the translation and type another in its place."),
     asked.node, progress.node, message, scene,
-    h("p", { class: "quiet" }, model.get("credit")),
+    ...modelNotes(model),
   ]
 
   const tell = {
-    progress: ({ received }) => progress.update(received),
+    progress: ({ received }) => {
+      state = "loading"
+      message.textContent = ""
+      progress.update(received)
+    },
     ready: () => {
       state = "ready"
       progress.update(null)
@@ -103,19 +90,20 @@ function build(model) {
     },
     maps: ({ method, maps: drawn }) => {
       maps[method] = drawn
+      fresh.push(method)
       draw()
     },
     done: () => turn(after, { "aria-busy": false }),
-    nothing: () => {
-      clear()
-      put(model, "translation", "")
+    nothing: () => without("There is nothing to translate yet: type a sentence."),
+    stalled: ({ message: words }) => {
+      state = "empty" // it may be asked for again, and may still come
+      message.textContent = words
     },
     failed: ({ message: words }) => {
       if (state === "loading") state = "empty"
       progress.update(null)
-      clear()
+      without(words)
       tell.done()
-      message.textContent = words
     },
   }
   const remote = engine(model, tell)
@@ -129,13 +117,20 @@ function build(model) {
   const begin = (kept = [], typed = "") => {
     message.textContent = ""
     turn(after, { "aria-busy": true })
+    fresh = []
+    for (const line of Object.values(lines)) line.age()
+    draw()
     remote.translate(model.get("source"), kept, typed)
   }
-  const clear = () => {
+  /** Say why there is no translation; nothing of an earlier one stays. */
+  const without = words => {
+    message.textContent = words
     maps = {}
     for (const line of Object.values(lines)) line.update(null)
+    draw()
+    put(model, "translation", "")
   }
-  const draw = () => attention.update(maps[model.get("method")] ?? null)
+  const draw = () => attention.update(maps[model.get("method")] ?? null, !fresh.includes(model.get("method")))
   const sourceChanged = () => {
     asked.write(model.get("source"))
     if (state === "ready") begin()
@@ -164,9 +159,8 @@ const look = `
 textarea { background: var(--bbb-paper); border: 1px solid var(--bbb-line); border-radius: 0.25rem; color: var(--bbb-ink);
   display: block; font: inherit; font-size: 1rem; padding: 0.3rem 0.5rem; resize: vertical; width: 100% }
 .ask { min-height: 2.2rem }
-.loading { align-items: center; display: flex; flex-wrap: wrap; gap: 0 0.75rem; margin: 0.25rem 0; min-height: 1.5rem }
-progress { accent-color: var(--bbb-accent); flex: 0 1 16rem }
 .message { font-weight: 600; margin: 0.25rem 0 }
+.old { opacity: 0.4 }
 .open { min-height: 36rem }
 @container (max-width: 40rem) { .open { min-height: 56rem } .words { min-height: 3.8rem } }
 .lines { display: grid; gap: 0.5rem 1.5rem; grid-template-columns: repeat(auto-fit, minmax(min(20rem, 100%), 1fr));
@@ -180,7 +174,7 @@ export default globalThis.document
   ? figure({
       name: "bbb-translator",
       watch: ["translation", "method", "kind", "layer", "head", "cell"],
-      look: PRODUCED_LOOK + MAPS_LOOK + look,
+      look: PRODUCED_LOOK + MAPS_LOOK + LOADING_LOOK + look,
       build,
     })
   : serve(globalThis)

@@ -1,6 +1,6 @@
 """The translator in the page: a trained model that computes in the reader's browser, with every attention weight."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from os import PathLike
 from pathlib import Path
@@ -15,12 +15,21 @@ from blockbyblock.pretrained import MODELS
 
 MODEL = Path(str(MODELS)) / "en-de.safetensors"
 EXAMPLES = ("Where is the cat?", "I don't know what you mean.", "She has been reading a book all day.")
+LIMITS = (
+    "It learned from short, everyday sentences. Rare names, large numbers, emoji and other languages come out as "
+    "nonsense, without a warning."
+)
 NAMES = {"en": "English", "de": "German"}
 
 
 def digest_of(content: bytes) -> str:
     """What stands for a model's content in its address on a page."""
     return sha256(content).hexdigest()[:12]
+
+
+def credit(about: Mapping[str, Any]) -> str:
+    """What a model is called and whose texts it has learned from, as far as its file says."""
+    return ". ".join(about[key] for key in ("title", "terms") if about.get(key))
 
 
 class TranslatorFigure(MapsFigure):
@@ -33,6 +42,7 @@ class TranslatorFigure(MapsFigure):
         source: the sentence to begin with.
         examples: sentences whose translations by Python stand in for the figure where it does not run.
         file: the model, as `save_portable` writes it. A page of the book finds it if it is one in the box.
+        limits: what the model has learned from, and what it cannot do, in one line below the figure.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -41,7 +51,7 @@ class TranslatorFigure(MapsFigure):
     """
 
     module = "translator"
-    room = (335, 490)
+    room = (380, 585)
 
     source = Unicode().tag(sync=True)
     translation = Unicode().tag(sync=True)
@@ -52,6 +62,7 @@ class TranslatorFigure(MapsFigure):
     digest = Unicode().tag(sync=True)
     size = Int().tag(sync=True)
     credit = Unicode().tag(sync=True)
+    limits = Unicode().tag(sync=True)
 
     def __init__(
         self,
@@ -59,6 +70,7 @@ class TranslatorFigure(MapsFigure):
         examples: Sequence[str] = EXAMPLES,
         *,
         file: str | PathLike[str] = MODEL,
+        limits: str = LIMITS,
     ) -> None:
         self._file = Path(file)
         translator, content = load_portable(self._file), self._file.read_bytes()
@@ -71,14 +83,21 @@ class TranslatorFigure(MapsFigure):
             model=self._file.stem,
             digest=digest_of(content),
             size=len(content),
-            credit=". ".join(translator.about[key] for key in ("title", "terms") if translator.about.get(key)),
+            limits=limits,
+            credit=credit(translator.about),
         )
         self.on_msg(self._answer)
 
     def _answer(self, figure: Any, content: dict[str, str], buffers: list[bytes]) -> None:
-        """Send the model to the browser that asks for it. A trait would be stored in the notebook; a message is not."""
+        """Send the model to the browser that asks for it. A trait would be stored in the notebook; a message is not.
+
+        A file that cannot be read any more is told, so that the browser does not wait for it.
+        """
         if content == {"ask": "model"}:
-            self.send({"answer": "model"}, [self._file.read_bytes()])
+            try:
+                self.send({"answer": "model"}, [self._file.read_bytes()])
+            except OSError as error:
+                self.send({"answer": "model", "error": f"{self._file.name} cannot be read: {error.strerror or error}"})
 
     def caption(self) -> str:
         """Return what the figure does, and what its model is."""

@@ -7,6 +7,7 @@ wrong answers by what they do, and says what to look at. The exercises of a chap
 
 from blockbyblock.practice.exercise import (
     Exercise,
+    Forbidden,
     Mistake,
     NotUsable,
     Overview,
@@ -22,6 +23,7 @@ from blockbyblock.practice.trial import check, judge
 
 __all__ = [
     "Exercise",
+    "Forbidden",
     "Mistake",
     "NotUsable",
     "Overview",

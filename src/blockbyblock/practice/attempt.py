@@ -5,18 +5,21 @@ from __future__ import annotations
 import copy
 import inspect
 import linecache
+import re
 import sysconfig
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from blockbyblock.practice.compare import Comparing
-from blockbyblock.practice.exercise import SEED, Exercise, Inputs, NotUsable
+from blockbyblock.practice.exercise import SEED, Exercise, Forbidden, Inputs, NotUsable
 from blockbyblock.practice.wording import counted
 
 _PACKAGE = Path(__file__).parents[1]
@@ -25,14 +28,40 @@ _LIBRARIES = (*(Path(sysconfig.get_path(name)) for name in ("stdlib", "purelib",
 _INSTALLED = {"site-packages", "dist-packages"}
 _UNCHANGED = Comparing(tolerance=0.0)
 _ERROR_LENGTH = 400  # some errors of torch go on with a backtrace of C++
+# What torch says of shapes that do not fit, and what to look at.
+_ABOUT_SHAPES = (
+    (
+        r"shapes cannot be multiplied|size mismatch, got|inconsistent tensor size|Expected size for first two dim",
+        "In `a @ b` the last dimension of `a` must be as long as the last but one of `b`. Print both shapes. Where "
+        "a factor is stored the other way round, it is transposed first: `b.T`, or `b.transpose(-2, -1)` in a batch.",
+    ),
+    (
+        r"must match the (size of tensor|existing size)",
+        "Entry by entry, two dimensions fit if they are equal or one of them is 1, counted from the last. Print both "
+        "shapes. `x[..., None]` or `keepdim=True` gives a dimension of 1.",
+    ),
+    (
+        r"is invalid for input of size|doesn't divide|don't multiply up to the size",
+        "A view keeps the number of entries: its sizes multiply to the same product. `-1` stands for what is left.",
+    ),
+    (
+        r"view size is not compatible",
+        "After a transpose the entries do not lie in order in memory, and `view` does not move them: use `reshape`.",
+    ),
+    (
+        r"Dimension out of range",
+        "The tensor has fewer dimensions than that. Print its shape; -1 is the last dimension, however many there are.",
+    ),
+)
 
 
 @dataclass(frozen=True)
 class Returned:
-    """What an answer gave for one input, and the names of the inputs that it changed in place."""
+    """What an answer gave for one input, the inputs that it changed in place, and what it called though forbidden."""
 
     output: Any
     changed: tuple[str, ...] = ()
+    called: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -62,14 +91,33 @@ def attempt(exercise: Exercise, answer: Any, inputs: Inputs) -> Outcome:
     own = copy.deepcopy(dict(inputs))
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(SEED)  # torch.manual_seed would reseed an accelerator too
+        watch = _Watch(exercise.without)
         try:
-            output = exercise.use(answer, **own)
+            with watch if exercise.without else nullcontext():
+                output = exercise.use(answer, **own)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # SystemExit too: a check must not end the reader's session
             return Raised(error)
     changed = (name for name, value in inputs.items() if not _UNCHANGED(_contents(value), _contents(own[name])).equal)
-    return Returned(output, tuple(changed))
+    return Returned(output, tuple(changed), tuple(watch.called))
+
+
+class _Watch(TorchFunctionMode):
+    """Notes the calls of forbidden functions, by whatever name they are called."""
+
+    def __init__(self, forbidden: Sequence[Forbidden]) -> None:
+        super().__init__()
+        self.forbidden, self.called = forbidden, dict[str, None]()
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        given = kwargs or {}
+        for each in self.forbidden:
+            if func is each.function and (not each.argument or given.get(each.argument)):
+                self.called[each.name] = None
+        return func(*args, **given)
 
 
 def readers_line(error: BaseException) -> Line | None:
@@ -97,6 +145,7 @@ def error_in_words(error: BaseException, exercise: Exercise, inputs: Inputs) -> 
         lines.append(_how_it_is_called(exercise.solution, inputs))
     if isinstance(error, RecursionError):
         lines.append("A function that calls itself must stop at some point.")
+    lines += [advice for pattern, advice in _ABOUT_SHAPES if re.search(pattern, text)][:1]
     return "\n".join(lines)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from blockbyblock.practice.exercise import Exercise, Inputs, Mistake
+from blockbyblock.practice.exercise import Exercise, Forbidden, Inputs, Mistake
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -90,6 +90,7 @@ EXERCISES = (
         title="Write a linear layer for a weight stored as [out, in]",
         solution=linear,
         cases=_linear_cases,
+        without=(Forbidden("torch.nn.functional.linear", torch.nn.functional.linear),),  # nn.Linear calls it
         mistakes=(
             Mistake(
                 "the weight is not transposed",

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from blockbyblock.practice.exercise import Exercise, Inputs, Mistake
+from blockbyblock.practice.exercise import Exercise, Forbidden, Inputs, Mistake
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
@@ -111,6 +111,11 @@ EXERCISES = (
         title="Write scaled dot-product attention",
         solution=attend,
         cases=_attention_cases,
+        without=(
+            Forbidden(
+                "torch.nn.functional.scaled_dot_product_attention", torch.nn.functional.scaled_dot_product_attention
+            ),
+        ),
         mistakes=(
             Mistake(
                 "the scores are not scaled",
@@ -164,6 +169,12 @@ EXERCISES = (
                 lambda query, key, value: (query @ key / math.sqrt(query.shape[-1])).softmax(-1) @ value,
                 "Scores are dot products of rows with rows: the key must be transposed, `key.transpose(-2, -1)`. It "
                 "goes unnoticed where there are as many keys as features.",
+            ),
+            Mistake(
+                "query and key changed places",
+                lambda query, key, value: _scaled(key, query).softmax(-1) @ value,
+                "A row belongs to a query, which asks: scores are `query @ key.transpose(-2, -1)`. It goes unnoticed "
+                "where there are as many queries as keys.",
             ),
             Mistake(
                 "the weights average the keys",

@@ -38,7 +38,8 @@ def _contribution_cases(generator: torch.Generator) -> Iterable[Inputs]:
         "bias": torch.tensor([0.5, 0.5, 0.5, 0.5]),
         "head": 1,
     }
-    for batch, heads, position, d_v, d_model, head in ((2, 3, 4, 2, 6, 0), (1, 4, 5, 2, 8, 3), (2, 2, 3, 3, 6, 1)):
+    # In the second a head is as wide as the model, so that a weight which is not transposed fits, and is wrong.
+    for batch, heads, position, d_v, d_model, head in ((2, 3, 4, 2, 6, 0), (1, 4, 5, 2, 2, 3), (2, 2, 3, 3, 6, 1)):
         yield {
             "head_outputs": torch.randn(batch, heads, position, d_v, generator=generator),
             "weight": torch.randn(d_model, heads * d_v, generator=generator),
@@ -98,6 +99,21 @@ def _interleave(x: Tensor) -> Tensor:
 
 def _one_wide_head(x: Tensor, W_Q: Tensor, W_K: Tensor, W_V: Tensor, W_O: Tensor, heads: int) -> Tensor:
     return multi_head(x, W_Q, W_K, W_V, W_O, 1)
+
+
+def _roles_swapped(x: Tensor, W_Q: Tensor, W_K: Tensor, W_V: Tensor, W_O: Tensor, heads: int) -> Tensor:
+    return multi_head(x, W_K, W_Q, W_V, W_O, heads)
+
+
+def _transposed(which: str) -> Attend:
+    """Some of the matrices transposed, as `nn.Linear` stores them and as the paper does not."""
+
+    def attend(x: Tensor, W_Q: Tensor, W_K: Tensor, W_V: Tensor, W_O: Tensor, heads: int) -> Tensor:
+        matrices = {"Q": W_Q, "K": W_K, "V": W_V, "O": W_O}
+        q, k, v, o = (matrix.T if name in which else matrix for name, matrix in matrices.items())
+        return multi_head(x, q, k, v, o, heads)
+
+    return attend
 
 
 def _no_output_projection(x: Tensor, W_Q: Tensor, W_K: Tensor, W_V: Tensor, W_O: Tensor, heads: int) -> Tensor:
@@ -207,6 +223,14 @@ EXERCISES = (
                 "columns of `weight`.",
             ),
             Mistake(
+                "the columns of the head are not transposed",
+                lambda head_outputs, weight, bias, head: (
+                    head_outputs[:, head] @ weight.unflatten(1, (head_outputs.shape[1], -1))[:, head]
+                ),
+                "`weight` is stored as [out, in], so a head's columns are [d_model, d_v]. The head's output, with d_v "
+                "at its end, meets them transposed: `.T`. It goes unnoticed where d_v is d_model.",
+            ),
+            Mistake(
                 "every head's columns were taken in turn",
                 lambda head_outputs, weight, bias, head: (
                     head_outputs[:, head] @ weight[:, head :: head_outputs.shape[1]].T
@@ -262,6 +286,34 @@ EXERCISES = (
                 "the heads are put back without a transpose",
                 _multi_head(join=_direct_join),
                 "Before the join the heads must stand behind the positions again: transpose(1, 2), then flatten.",
+            ),
+            Mistake(
+                "the heads stand behind the positions while they attend",
+                _multi_head(cut=_heads_of_one_token, join=lambda x: x.flatten(2)),
+                "A product works on the last two dimensions: [batch, position, heads, d_k] compares the heads of "
+                "one token. Transpose dimensions 1 and 2, so that positions are compared.",
+            ),
+            Mistake(
+                "query and key changed places",
+                _roles_swapped,
+                "A row of the scores belongs to a query: (x W_Q) times the transposed (x W_K), and not the other way "
+                "round.",
+            ),
+            Mistake(
+                "the matrices are transposed",
+                _transposed("QKVO"),
+                "The paper's matrices are [in, out], and x meets them as they are: `x @ W_Q`. Only what `nn.Linear` "
+                "stores is [out, in].",
+            ),
+            Mistake(
+                "the matrices of query, key and value are transposed",
+                _transposed("QKV"),
+                "The paper's matrices are [in, out], and x meets them as they are: `x @ W_Q`.",
+            ),
+            Mistake(
+                "W_O is transposed",
+                _transposed("O"),
+                "The paper's W_O is [heads * d_v, out], and the concat meets it as it is: no `.T`.",
             ),
             Mistake(
                 "the concat takes one feature of each head in turn",

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from blockbyblock.practice.exercise import Exercise, Inputs, Mistake
+from blockbyblock.practice.exercise import Exercise, Forbidden, Inputs, Mistake
 
 CLASSES = 4
 
@@ -174,6 +174,7 @@ EXERCISES = (
         title="Write the loss with label smoothing from log-probabilities",
         solution=smoothed_loss,
         cases=_smoothing_cases,
+        without=(Forbidden("cross_entropy(label_smoothing=...)", F.cross_entropy, "label_smoothing"),),
         mistakes=(
             Mistake(
                 "the smoothing is shared among the other tokens only",

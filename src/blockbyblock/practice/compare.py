@@ -20,6 +20,8 @@ FLOAT64 = 1e-10
 HALF = 2e-2
 # An answer worked out by hand is typed with three decimals: one unit in the last of them, rounded or cut off.
 BY_HAND = 1e-3
+# One typed with two decimals, rounded: nearly there, or a mistake that can be told by its name all the same.
+TWO_DECIMALS = 0.005 + 1e-9
 
 
 @dataclass(frozen=True)

@@ -66,6 +66,21 @@ class Mistake:
 
 
 @dataclass(frozen=True, eq=False)
+class Forbidden:
+    """A function of torch that an exercise asks to do without, since it is what the exercise is about.
+
+    Args:
+        name: as a reader writes it, with the argument if it is that which is forbidden.
+        function: the function itself; torch must see each call of it, as it does for all that take tensors.
+        argument: the name of an argument, where only calls with it are forbidden.
+    """
+
+    name: str
+    function: Callable[..., Any]
+    argument: str = ""
+
+
+@dataclass(frozen=True, eq=False)
 class Exercise:
     """An exercise that knows its solution and its well-known wrong answers.
 
@@ -79,6 +94,7 @@ class Exercise:
         use: what is done with an answer for one input: `apply`, `choose`, `build(...)` or a function of one's own.
         hint: what to look at when an answer is wrong in a way that is not listed.
         tolerance: the largest error that still counts as right; None takes the one that belongs to the dtype.
+        without: what a right answer must not call.
     """
 
     name: str
@@ -89,6 +105,7 @@ class Exercise:
     use: Callable[..., Any] = apply
     hint: str = ""
     tolerance: float | None = None
+    without: tuple[Forbidden, ...] = ()
 
     @property
     def chapter(self) -> str:

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import torch
 from torch import nn
 
-from blockbyblock.practice.attempt import Outcome, Raised, Returned, attempt, blanks, error_in_words, is_unfilled
-from blockbyblock.practice.compare import Comparing, Comparison
+from blockbyblock.practice.attempt import (
+    Line,
+    Outcome,
+    Raised,
+    Returned,
+    attempt,
+    blanks,
+    error_in_words,
+    is_unfilled,
+    readers_line,
+)
+from blockbyblock.practice.compare import TWO_DECIMALS, Comparing, Comparison
 from blockbyblock.practice.exercise import Exercise, Inputs, Mistake, find
 from blockbyblock.practice.result import Result, Verdict
-from blockbyblock.practice.wording import describe, listed, sentence, tried_on, written_out
+from blockbyblock.practice.wording import describe, listed, sentence, to_tensor, tried_on, written_out
 
 _WHOLE = ""  # the name of the only part of an answer that is not a dict
 
@@ -20,8 +31,8 @@ _WHOLE = ""  # the name of the only part of an answer that is not a dict
 def check(name: str, answer: Any) -> Result:
     """Check an answer to an exercise and say what to look at.
 
-    Nothing that the answer does is raised, except `KeyboardInterrupt`, and the state of torch's random generator is
-    the same before and after.
+    Nothing that the answer does is raised, and the state of torch's random generator is the same before and after. An
+    answer that never ends can be stopped (Ctrl-C, the stop button): the result then says where it was.
 
     Args:
         name: the exercise, for example "notation-shapes".
@@ -45,8 +56,14 @@ def judge(exercise: Exercise, answer: Any) -> Result:
     misfit = _misfit(exercise, answer)
     if misfit:
         return Result(exercise.name, Verdict.WRONG, misfit)
-    trial = _Trial.of(exercise, answer)
-    return trial.unfilled() or trial.right() or trial.mistaken() or trial.different()
+    try:
+        trial = _Trial.of(exercise, answer)
+    except KeyboardInterrupt as stop:
+        line = readers_line(stop)
+        if line is None:  # not in the reader's code
+            raise
+        return Result(exercise.name, Verdict.ERROR, _stopped_at(line))
+    return trial.unfilled() or trial.right() or trial.mistaken() or trial.in_two_decimals() or trial.different()
 
 
 @dataclass(frozen=True)
@@ -88,9 +105,26 @@ class _Trial:
             return None
         if self._changes:
             return self._result(Verdict.WRONG, f"The output is right, but {self._changes}")
+        called = {name: None for outcome in self.yours if isinstance(outcome, Returned) for name in outcome.called}
+        if called:
+            advice = "which this exercise is about: write out what it does."
+            return self._result(Verdict.WRONG, f"The output is right, but your code calls {listed(called)}, {advice}")
         tried = [] if self.exercise.by_hand else [tried_on(self.cases)]
         remarks = next((comparison.remarks for comparison in comparisons if comparison.remarks), ())
         return self._result(Verdict.RIGHT, "\n".join([*tried, *remarks]))
+
+    def in_two_decimals(self) -> Result | None:
+        """Of an answer worked out by hand and typed with two decimals: whether it is right, or a mistake, so far."""
+        numbers = to_tensor(self.yours[0].output) if isinstance(self.yours[0], Returned) else None
+        if not self.exercise.by_hand or self.exercise.tolerance is not None or numbers is None:
+            return None
+        hundredths = 100 * numbers.double()
+        if not torch.allclose(hundredths, hundredths.round(), rtol=0, atol=1e-4):
+            return None
+        coarse = replace(self, exercise=replace(self.exercise, tolerance=TWO_DECIMALS))
+        if coarse.right():
+            return self._result(Verdict.WRONG, "Your answer is right to two decimals. Give three.")
+        return coarse.mistaken()
 
     def mistaken(self) -> Result | None:
         made: dict[Mistake, list[str]] = {}
@@ -170,6 +204,12 @@ class _Trial:
 
     def _result(self, verdict: Verdict, detail: str, mistakes: tuple[str, ...] = ()) -> Result:
         return Result(self.exercise.name, verdict, detail, mistakes)
+
+
+def _stopped_at(line: Line) -> str:
+    place = f"It was at {line.place}" + (f":\n    {line.text}" if line.text else ".")
+    advice = "A loop ends when its condition becomes false: what in it changes?"
+    return f"You have stopped your code while it ran.\n{place}\n{advice}"
 
 
 def _has_no_forward(answer: Any) -> bool:

@@ -191,11 +191,16 @@ class CheckpointFolder:
 
     def regular(self) -> list[Path]:
         """The checkpoints of regular steps, in the order of their steps."""
-        return [path for _, kind, path in self._found() if kind == "step"]
+        return [path for _, kind, path in _found(self.path) if kind == "step"]
 
     def newest(self) -> Path | None:
         """The checkpoint to go on from."""
-        found = self._found()
+        return self.newest_in(self.path)
+
+    @staticmethod
+    def newest_in(path: Path) -> Path | None:
+        """The same of a folder that need not be there, and is not made."""
+        found = _found(path) if path.is_dir() else []
         return found[-1][2] if found else None
 
     def prune(self, keep: int, best_step: int | None) -> None:
@@ -207,12 +212,13 @@ class CheckpointFolder:
         """
         best = [] if best_step is None else [self.file(best_step)]
         kept = {*self.regular()[-keep:], *best, self.newest()}
-        for _, _, path in self._found():
+        for _, _, path in _found(self.path):
             if path not in kept:
                 path.unlink()
         for path in self.path.glob(f"*.safetensors{TEMPORARY}"):  # of a process that was killed as it wrote
             path.unlink()
 
-    def _found(self) -> list[tuple[int, str, Path]]:
-        matches = [(match, path) for path in self.path.iterdir() if (match := _NAME.fullmatch(path.name))]
-        return sorted((int(match[2]), match[1], path) for match, path in matches)
+
+def _found(folder: Path) -> list[tuple[int, str, Path]]:
+    matches = [(match, path) for path in folder.iterdir() if (match := _NAME.fullmatch(path.name))]
+    return sorted((int(match[2]), match[1], path) for match, path in matches)

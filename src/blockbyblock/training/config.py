@@ -10,6 +10,18 @@ from blockbyblock.training.schedule import constant_schedule, cosine_schedule, p
 Schedule = Literal["paper", "constant", "cosine"]
 
 
+class ContradictionError(ValueError):
+    """Two choices that cannot hold together.
+
+    Attributes:
+        remedy: another choice with which the first one could hold, by its name; empty where none is known.
+    """
+
+    def __init__(self, message: str, **remedy: float | int) -> None:
+        super().__init__(message)
+        self.remedy = remedy
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
     """The choices of a training run; the defaults are those of the paper's base model (section 5).
@@ -35,7 +47,8 @@ class TrainingConfig:
         seed: of dropout. The order of the data has its own (`Batches`), and the model is made before training.
 
     Raises:
-        ValueError: a value is out of range, or two contradict each other; the message holds the numbers.
+        ValueError: a value is out of range; the message holds the numbers.
+        ContradictionError: two values contradict each other.
     """
 
     steps: int = 100_000
@@ -74,14 +87,21 @@ class TrainingConfig:
             if value is not None and not 0 < value < math.inf:
                 raise ValueError(f"{name}={value} must be positive and finite")
         if (self.schedule == "paper") != (self.peak is None):
-            raise ValueError(
+            raise ContradictionError(
                 f"peak={self.peak} with schedule={self.schedule!r}: the paper's schedule has its own peak, the others "
-                "need one"
+                "need one",
+                **({"peak": 1e-3} if self.peak is None else {}),
             )
         if self.schedule == "cosine" and self.warmup >= self.steps:
-            raise ValueError(f"warmup={self.warmup} leaves nothing of steps={self.steps}")
+            raise ContradictionError(
+                f"warmup={self.warmup} leaves nothing of steps={self.steps}",
+                **({"warmup": max(1, self.steps // 10)} if self.steps > 1 else {}),
+            )
         if self.average > self.keep:
-            raise ValueError(f"average={self.average} checkpoints, but only keep={self.keep} of them stay on disk")
+            raise ContradictionError(
+                f"average={self.average} checkpoints, but only keep={self.keep} of them stay on disk",
+                keep=self.average,
+            )
 
     def learning_rate(self, step: int, d_model: int) -> float:
         """The learning rate of a step.

@@ -48,14 +48,16 @@ from blockbyblock.data import (
 )
 from blockbyblock.texts import read_text
 from blockbyblock.training.config import TrainingConfig
+from blockbyblock.training.own_text import OWN_TEXT, located
 from blockbyblock.training.processes import Processes
+from blockbyblock.training.recipe_box import recipe_names, recipe_text
 from blockbyblock.transformer import Transformer, TransformerConfig
 
 CORPORA: Mapping[str, Callable[..., Corpus]] = {
     "number-names": number_names,
     "multi30k": multi30k,
     "tatoeba": tatoeba,
-    "parallel-text": parallel_text,
+    OWN_TEXT: parallel_text,
 }
 CHANGING = {"bpe_dropout", "training"}  # all that may be different in another part of one training
 
@@ -111,25 +113,36 @@ class Recipe:
 
         Args:
             folder: where its files lie, for a corpus that has files; not given, where that corpus's function looks.
-                A path of the user's own text is taken from here.
+                For the user's own text as `located` says.
 
         Raises:
             ValueError, FileNotFoundError, DownloadError: as that function says; or an argument is missing, or of the
                 wrong kind.
         """
-        arguments = dict(self.corpus)
+        arguments = located(self.corpus, folder)
         function = CORPORA[arguments.pop("name")]
+        if function is parallel_text and "source" not in arguments:
+            raise ValueError("the recipe names no text: set corpus.source=FILE, and corpus.target=FILE if it is in two")
         try:
-            if function is parallel_text:
-                paths = {side: arguments[side] for side in ("source", "target") if side in arguments}
-                arguments |= {side: Path(folder or "") / path for side, path in paths.items()}
-            elif function is not number_names:
+            if function not in (number_names, parallel_text):
                 arguments.setdefault("folder", folder)
             elif "numbers" in arguments:
                 arguments["numbers"] = range(*arguments["numbers"])
             return function(**arguments)
         except TypeError as error:
             raise ValueError(f"the recipe's [corpus] does not fit {function.__name__}: {error}") from error
+
+    def located(self, folder: str | PathLike[str] | None = None) -> "Recipe":
+        """The same recipe with the paths of the user's own text in full, so that it holds from any folder.
+
+        Args:
+            folder: where relative paths begin, and where a file is looked for that is no longer in its old place; not
+                given, the current folder.
+
+        Raises:
+            ValueError: what should be the name of a file is none.
+        """
+        return replace(self, corpus=located(self.corpus, folder))
 
     def model_config(self, vocab: int) -> TransformerConfig:
         """The sizes of the model, for a vocabulary of this many tokens."""
@@ -220,13 +233,16 @@ class Recipe:
 
 
 def read_recipe(path: str | PathLike[str]) -> Recipe:
-    """Read a recipe from a TOML file.
+    """Read a recipe from a TOML file, or one in the box by its name (`recipe_names()`).
 
     Raises:
-        FileNotFoundError: there is no such file.
+        FileNotFoundError: there is no such file, and no such name.
         ValueError: it is no recipe; the message begins with the file's name.
     """
-    text = read_text(path)
+    names = recipe_names()
+    if not Path(path).exists() and str(path) not in names:
+        raise FileNotFoundError(f"no recipe {str(path)!r}: neither a file, nor one of {', '.join(names)}")
+    text = read_text(path) if Path(path).exists() else recipe_text(str(path))
     try:
         return from_values(tomllib.loads(text))
     except ValueError as error:

@@ -14,6 +14,7 @@ from blockbyblock.data import Batches, Corpus, Tokenizer
 from blockbyblock.files import write_atomically
 from blockbyblock.texts import read_text
 from blockbyblock.training.checkpoint import CheckpointFolder
+from blockbyblock.training.own_text import by_name
 from blockbyblock.training.processes import Processes, processor_name
 from blockbyblock.training.recipe import CHANGING, Recipe, from_values
 from blockbyblock.training.trainer import AVERAGED, Outcome, Trainer
@@ -198,7 +199,11 @@ def _machine(processes: Processes) -> dict[str, Any]:
 def _require_same(folder: Path, begun: Run, run: Run) -> None:
     """Refuse to go on with another model, or with text in another order."""
     before, now = (
-        {**asdict(each.recipe), "text": {key: each.corpus[key] for key in ("sha256", "sentences")}}
+        {
+            **asdict(each.recipe),
+            "corpus": by_name(each.recipe.corpus),  # the text's hash says whether it is the same one
+            "text": {key: each.corpus[key] for key in ("sha256", "sentences")},
+        }
         for each in (begun, run)
     )
     differences = [

@@ -1,6 +1,6 @@
-"""Put a finished training into the box: `python recipes/release.py runs/tatoeba en-de --data corpora`.
+"""Put a finished training into the box: `python -m release runs/tatoeba en-de --data corpora`.
 
-Writes `NAME.safetensors` (int8) and its model card `NAME.md` into the package. The card is the text in `recipes/cards/`
+Writes `NAME.safetensors` (int8) and its model card `NAME.md` into the package. The card is the text in `release/cards/`
 with the numbers computed here: scores on the test part, with the exact weights and with the rounded ones; the first
 translations, unselected; and what the run says about its text, its recipe and its machine.
 """
@@ -70,7 +70,7 @@ def release(run_folder: Path, name: str, data: str | None) -> None:
         "validation": f"{validation[-1]['loss']:.3f}",
         "first": _first(sources, references, ours),
     }
-    card = Template((ROOT / "recipes" / "cards" / f"{name}.md").read_text(encoding="utf-8")).substitute(values)
+    card = Template((ROOT / "release" / "cards" / f"{name}.md").read_text(encoding="utf-8")).substitute(values)
     write_atomically(BOX / f"{name}.md", card.encode())
     print(card)
 
@@ -102,7 +102,7 @@ def _first(sources: list[str], references: list[tuple[str, ...]], translations: 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path, help="the folder of the training")
-    parser.add_argument("name", help="of the model, as in recipes/cards/")
+    parser.add_argument("name", help="of the model, as in release/cards/")
     parser.add_argument("--data", help="folder with the corpora")
     arguments = parser.parse_args()
     release(arguments.run, arguments.name, arguments.data)
