@@ -196,9 +196,9 @@ FAULTS = (
     ),
     Fault(
         "Enter ends a composition and asks",
-        "live/inside.mjs",
-        " || event.isComposing || event.keyCode === 229",
-        "",
+        "live/figure.mjs",
+        "return event.isComposing || event.keyCode === 229",
+        "return false",
         f"{FIGURE}test_enter_while_composing_asks_for_nothing",
     ),
     Fault(
@@ -218,7 +218,7 @@ FAULTS = (
     Fault(
         "what fails on the line is told in the browser's words",
         "live/translation.mjs",
-        'throw new Error("The model did not come: the server cannot be reached.")',
+        'throw new Error("The model did not come: the server does not answer.")',
         'throw new Error("Failed to fetch")',
         f"{FIGURE}test_a_model_that_does_not_come_is_told_and_may_be_asked_for_again",
     ),

@@ -669,7 +669,7 @@ def stored_still_works(page: Page, traces: dict[str, Trace]) -> None:
     "failure, words",
     [
         ("404", "The model did not come: 404 Not Found."),
-        ("offline", "The model did not come: the server cannot be reached."),
+        ("offline", "The model did not come: the server does not answer."),
         ("half", "cut short"),
     ],
 )

@@ -29,7 +29,7 @@ def write_site(folder: Path, *files: Path) -> None:
     (folder / "live" / "translator.mjs").write_text(joined("translator"), encoding="utf-8")
     for file in files:
         shutil.copy(file, folder / "models")
-        figure = TranslatorFigure(file=file)
+        figure = TranslatorFigure("The cat sat on the mat.", file=file)  # which the tiny model has learned
         (folder / f"{file.stem}.html").write_text(page_of(figure.markup()), encoding="utf-8")
     for name in ("parts", "404"):
         (folder / f"{name}.html").write_text(page_of("<p>Nothing</p>", script=""), encoding="utf-8")
