@@ -547,7 +547,7 @@ def test_a_user_without_a_home_is_told_so_in_one_line(model, capsys, monkeypatch
     monkeypatch.delenv("BLOCKBYBLOCK_DATA", raising=False)
     if named:
         monkeypatch.setenv("BLOCKBYBLOCK_DATA", named)
-    recipe = str(Path(__file__).parents[2] / "recipes" / "multi30k-en-de.toml")
+    recipe = "multi30k-en-de"
     assert main(["train", recipe, "--to", "x", *option]) == 1
     errors = capsys.readouterr().err
     assert errors.startswith(f"blockbyblock: {option[-1] if option else named or 'no place to download to'}: Could not")

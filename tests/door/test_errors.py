@@ -273,7 +273,7 @@ def test_a_cache_of_another_batch_or_depth():
     decoder = Decoder(BlockConfig(d_model=8, heads=2, d_ff=16), 2)
     cache = DecoderCache(2)
     decoder(zeros(4, 1, 8), zeros(4, 3, 8), cache=cache)
-    with pytest.raises(ValueError, match=r"the cache holds a batch of 4, the new target one of 3"):
+    with pytest.raises(ValueError, match=r"a memory \[4, 3, 8\], and this one is \[3, 3, 8\]: take a new cache"):
         decoder(zeros(3, 1, 8), zeros(3, 3, 8), cache=cache)
     with pytest.raises(ValueError, match=r"a cache for 3 layers, but the decoder has 2"):
         decoder(zeros(2, 1, 8), zeros(2, 3, 8), cache=DecoderCache(3))

@@ -22,6 +22,7 @@ from blockbyblock.training import (
     recipe_names,
     recipe_text,
 )
+from blockbyblock.training.own_text import OWN_TEXT, located
 from blockbyblock.training.recipe import CORPORA, Recipe, from_values
 from blockbyblock.training.run import about
 from blockbyblock.weights import CheckpointError, model_weights
@@ -471,3 +472,13 @@ def test_weights_of_another_model_are_refused(recipe, tmp_path):
     (tmp_path / "run.json").write_text(json.dumps(values), encoding="utf-8")
     with pytest.raises(CheckpointError, match="heads=2 in the file and 4 in the model"):
         open_run(tmp_path)
+
+
+def test_a_users_folder_in_the_path_of_an_own_text_is_found(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))  # where Windows looks
+    section = {"name": OWN_TEXT, "source": "~/mine.tsv"}
+    assert located(section)["source"] == str(tmp_path / "mine.tsv")
+    assert located({**section, "source": "mine.tsv"}, "~")["source"] == str(tmp_path / "mine.tsv")
+    with pytest.raises(ValueError, match="write the path without ~"):
+        located({**section, "source": "~nobody-of-that-name/mine.tsv"})

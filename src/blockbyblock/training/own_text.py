@@ -1,10 +1,11 @@
 """Where the files of the user's own text are: the paths in the section [corpus] of a recipe."""
 
-import os
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Any
+
+from blockbyblock.data.fetching import expanded
 
 OWN_TEXT = "parallel-text"  # the corpus that has such paths
 
@@ -18,7 +19,7 @@ def located(corpus: Mapping[str, Any], folder: str | PathLike[str] | None = None
             given, the current folder.
 
     Raises:
-        ValueError: what should be the name of a file is none.
+        ValueError: what should be the name of a file is none, or it begins with the `~` of nobody.
     """
     return {**corpus, **{side: _place(path, folder) for side, path in _files(corpus).items()}}
 
@@ -37,7 +38,7 @@ def _files(corpus: Mapping[str, Any]) -> dict[str, Path]:
 
 
 def _place(path: Path, folder: str | PathLike[str] | None) -> str:
-    start = Path(folder or "")
-    place = start / os.path.expanduser(path)  # an absolute path stays what it is
+    start = expanded(folder or "")
+    place = start / expanded(path)  # an absolute path stays what it is
     moved = start / path.name
     return str((moved if folder is not None and moved.exists() and not place.exists() else place).absolute())
