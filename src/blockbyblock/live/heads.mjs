@@ -6,7 +6,7 @@ import { figure, h, hint } from "./figure.mjs"
 function build(model) {
   const maps = attentionMaps(model)
   const nodes = [
-    hint("go up to layer 1. Here, in the last one, most heads look at the word that is about to be written; there hardly any does."),
+    hint("go to layer 1. Here, in the last, most heads look at the word that is written next."),
     h("p", {}, h("span", { lang: "en" }, model.get("sentence")), " → ", h("span", { lang: "de" }, model.get("translation"))),
     maps.node,
   ]
