@@ -37,7 +37,7 @@ function fromSite(model) {
     const response = await fetch(beside(path), options).catch(() => null)
     if (!response?.ok)
       throw new Error(
-        `It did not come: ${response ? `${response.status} ${response.statusText}` : "the server cannot be reached"}.`,
+        `It did not come: ${response ? `${response.status} ${response.statusText}` : "the server does not answer"}.`,
       )
     return response
   }
