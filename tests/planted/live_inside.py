@@ -195,6 +195,13 @@ FAULTS = (
         f"{FIGURE}test_a_stored_sentence_that_comes_late_does_not_take_the_place_of_ones_own",
     ),
     Fault(
+        "a sentence that comes overwrites what is being typed",
+        "live/inside.mjs",
+        "if (!typing) field.value = text",
+        "field.value = text",
+        f"{FIGURE}test_a_sentence_that_comes_does_not_take_the_place_of_what_is_being_typed",
+    ),
+    Fault(
         "Enter ends a composition and asks",
         "live/figure.mjs",
         "return event.isComposing || event.keyCode === 229",

@@ -733,6 +733,25 @@ def test_a_stored_sentence_that_comes_late_does_not_take_the_place_of_ones_own(b
         expect(figure.locator(".typed strong")).to_have_text(LESSONS[1][1])
 
 
+def test_a_sentence_that_comes_does_not_take_the_place_of_what_is_being_typed(browser: Browser, url: str) -> None:
+    with browser.new_context() as context:
+        page = context.new_page()
+        held: list[Route] = []
+        context.route(re.compile(r"/models/\w{12}\.safetensors"), lambda route: held.append(route))
+        page.goto(f"{url}inside-tiny.html")
+        figure = page.locator("bbb-inside")
+        figure.get_by_role("textbox").fill("half a sent")
+        page.wait_for_timeout(300)
+        for route in held:
+            route.continue_()
+        expect(figure.locator(".scene[aria-busy=false]")).to_be_attached()
+        expect(figure.get_by_role("textbox")).to_have_value("half a sent")
+        figure.get_by_role("textbox").fill(LESSONS[1][0])
+        figure.get_by_role("button", name="Load the model").click()
+        expect(figure.locator(".typed strong")).to_have_text(LESSONS[1][1])
+        expect(figure.get_by_role("textbox")).to_have_value(LESSONS[1][0])
+
+
 # Everybody ------------------------------------------------------------------------------------------------------------
 
 

@@ -24,10 +24,15 @@ const ROOT =
 function sentences(model, ask) {
   const { source, target } = model.get("languages")
   const progress = loading(model.get("size"))
+  let typing = false // what a reader has typed and not asked for yet is theirs
+  const send = () => {
+    typing = false
+    ask(field.value)
+  }
   const press = event => {
     if (event.key !== "Enter") return
     event.preventDefault()
-    ask(field.value)
+    send()
   }
   const field = h("input", {
     type: "text",
@@ -35,9 +40,10 @@ function sentences(model, ask) {
     spellcheck: "false",
     autocomplete: "off",
     onkeydown: press,
+    oninput: () => (typing = true),
     "aria-label": `${source[0]} sentence`,
   })
-  const button = h("button", { type: "button", onclick: () => ask(field.value) })
+  const button = h("button", { type: "button", onclick: send })
   const written = h("strong", { lang: target[1] })
   const message = h("p", { class: "message", role: "alert" })
   const node = h(
@@ -61,7 +67,7 @@ function sentences(model, ask) {
     progress: progress.update,
     say: words => (message.textContent = words),
     show: (text, translation) => {
-      field.value = text
+      if (!typing) field.value = text
       written.textContent = translation
     },
   }
