@@ -152,15 +152,16 @@ def test_a_module_that_does_not_run_is_said_with_its_reason(page: Page, address:
 )
 def test_a_browser_that_is_too_old_is_told(page: Page, address: str, lacking: str) -> None:
     page.add_init_script(lacking)
-    page.route("**/_static/live/*", lambda route: None)  # it would not ask for a module
+    page.route("**/_static/live/*", answer(content_type="text/javascript", body=""))  # it would not ask for a module
     page.goto(f"{address}{PAGES['bbb-masks']}.html", wait_until="commit")
     expect(page.locator("bbb-masks .why")).to_have_text("The figure stands still: this browser is too old for it.")
 
 
 def test_a_figure_that_fails_to_start_leaves_what_stands_in_for_it(page: Page, address: str) -> None:
     def broken(route: Route) -> None:
-        body = route.fetch().text()
-        route.fulfill(body=body.replace('<script type="application/json">{', '<script type="application/json">', 1))
+        before, tag, after = route.fetch().text().partition("<bbb-masks")
+        after = after.replace('<script type="application/json">{', '<script type="application/json">', 1)
+        route.fulfill(body=before + tag + after)
 
     page.route("**/09_masking.html", broken)
     page.goto(f"{address}{PAGES['bbb-masks']}.html")
