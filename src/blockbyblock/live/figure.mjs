@@ -31,7 +31,13 @@ export function figure({ name, watch, look, build }) {
   }
   class Element extends HTMLElement {
     connectedCallback() {
-      if (!this.shadowRoot) mount(this, store(JSON.parse(this.querySelector("script").textContent)))
+      if (this.shadowRoot) return
+      try {
+        mount(this, store(JSON.parse(this.querySelector("script").textContent)))
+      } catch (error) {
+        globalThis.figureFailed?.(name, `Uncaught ${error}`) // the page says so beside what stands in for the figure
+        throw error
+      }
     }
   }
   if (!customElements.get(name)) customElements.define(name, Element)

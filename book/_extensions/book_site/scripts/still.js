@@ -51,6 +51,10 @@
   window.figureStandsStill = function (script) {
     ask(script.src)
   }
+  /** A figure that fails to start tells of it by itself: an error in one names the page, not always the module. */
+  window.figureFailed = function (name, message) {
+    say(name, "The figure stands still: it stopped with an error. (" + message + ")")
+  }
   // A module that came and could not be read or run: the event names its address, which is that of no other script.
   addEventListener("error", function (event) {
     if (!/\/_static\/live\//.test(event.filename)) return
