@@ -268,5 +268,5 @@ def shade_at_the_edges(page: Page) -> dict[str, int]:
     box = page.locator(".cell_output pre", has_text="long long").first
     picture = Image.open(io.BytesIO(box.screenshot())).convert("L")
     paper = picture.getpixel((picture.width // 2, 2))
-    found = {"left": picture.getpixel((3, 2)), "right": picture.getpixel((picture.width - 2, 2))}
+    found = {"left": picture.getpixel((3, 2)), "right": picture.getpixel((picture.width - 4, 2))}
     return {side: abs(int(shade) - int(paper)) for side, shade in found.items()}  # type: ignore[arg-type,call-overload]

@@ -285,10 +285,13 @@ def test_a_file_that_is_cut_short_is_refused(parts: Parts, site: tuple[str, Path
     assert words in refusal(page, "short")
 
 
-def test_half_precision_is_refused(parts: Parts, site: tuple[str, Path]) -> None:
+def test_half_precision_is_read_and_another_kind_refused(parts: Parts, site: tuple[str, Path]) -> None:
     page, _ = parts("tiny")
     save_portable(site[1] / "half.safetensors", tiny(), "float16")
-    assert "numbers of the kind F16; the page reads I8 and F32" in refusal(page, "half")
+    assert refusal(page, "half") == "accepted"
+    content = (site[1] / "half.safetensors").read_bytes()
+    (site[1] / "double.safetensors").write_bytes(content.replace(b'"F16"', b'"F64"'))
+    assert "numbers of the kind F64; the page reads I8 and F16 and F32" in refusal(page, "double")
 
 
 def refusal(page: Page, name: str) -> str:
