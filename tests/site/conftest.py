@@ -7,6 +7,7 @@ import building
 import chromium
 import pytest
 import serving
+import torch
 import visiting
 from filelock import FileLock
 from playwright.sync_api import Browser, Page
@@ -54,7 +55,12 @@ def page(browser: Browser) -> Iterator[Page]:
 @pytest.fixture(scope="session")
 def taught_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny model that has learned a few sentences; to teach it takes some seconds."""
-    return write(tmp_path_factory.mktemp("taught") / "tiny.safetensors", taught())
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # as `one_thread`, which a fixture of the session cannot use
+    try:
+        return write(tmp_path_factory.mktemp("taught") / "tiny.safetensors", taught())
+    finally:
+        torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")

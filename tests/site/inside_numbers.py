@@ -43,6 +43,9 @@ class Shown:
 
     def __init__(self, trace: Trace, tensors: dict[str, Tensor]) -> None:
         self.trace, self.tensors = trace, tensors
+        self.logits = trace.tensors()[
+            "output"
+        ]  # not rounded: a stored translation says which are the largest, and their sum
         self.weights = {name.removeprefix("model."): each for name, each in model_weights(trace.model).items()}
         self.config = trace.model.config
         self.width = self.config.d_model // self.config.heads
@@ -101,10 +104,8 @@ class Shown:
         last = self.tensors[self.streams["decoder"][-1]][token]
         table = self.weights["target_embedding.table.weight"]
         logits = table @ last
-        shares = self.trace.tensors()["output"][token].logsumexp(
-            -1
-        )  # of all 8,000, which a stored translation has exact
-        ids = self.trace.tensors()["output"][token].topk(10).indices.tolist()
+        shares = self.logits[token].logsumexp(-1)  # of all 8,000, which a stored translation has exact
+        ids = self.logits[token].topk(10).indices.tolist()
         rows = [[float(table[id, feature]), float(logits[id]), float((logits[id] - shares).exp())] for id in ids]
         others = 1 - sum(row[-1] for row in rows)
         return [float(last[feature]), *(each for row in rows for each in row), others]

@@ -58,7 +58,7 @@ Passage = dict[str, Any]
 def folder(taught_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("inside")
     loose = write(folder / "loose.safetensors", tiny(norm_eps=0.1, max_length=24))
-    translating.write_site(folder / "site", taught_file, MODEL, loose)
+    translating.write_site(folder / "site", taught_file, MODEL, loose, translators=False)
     for file in (taught_file, MODEL):
         translating.write_inside(folder / "site", f"inside-{file.stem}", InsideFigure(TEXTS[file.stem], file=file))
     return folder / "site"
@@ -131,10 +131,10 @@ def differences(found: Passage, expected: Mapping[str, Tensor], heads: int) -> d
     }
 
 
-def named(trace: Trace) -> set[str]:
+def named(found: Mapping[str, Tensor]) -> set[str]:
     """The tensors that a page has: those that it shows, but for the output, of which it keeps the largest."""
     ends = ("_projection", "_add_norm", "_positions", ".weights", ".concat")
-    return {name for name in trace.tensors() if name.endswith(ends)}
+    return {name for name in found if name.endswith(ends)}
 
 
 # Computed by the page -------------------------------------------------------------------------------------------------
@@ -188,18 +188,17 @@ def check_computed(page: Page, trace: Trace, record_property: Record) -> None:
     assert found["written"] == trace.written
     assert found["translation"] == trace.translation
     assert (found["heads"], found["size"], found["epsilon"]) == (config.heads, config.d_model, config.norm_eps)
-    assert found["tensors"].keys() == named(trace)
+    assert found["tensors"].keys() == named(expected)
     far = differences(found, expected, config.heads)
     worst = max(far, key=lambda name: far[name])
     record_property("parity", ("inside, computed in the page", "float32", far[worst]))
     assert far[worst] < FLOAT32, worst
-    check_beside(found, trace, record_property, FLOAT32)
+    check_beside(found, trace, expected["output"], record_property, FLOAT32)
 
 
-def check_beside(found: Passage, trace: Trace, record_property: Record, tolerance: float) -> None:
+def check_beside(found: Passage, trace: Trace, logits: Tensor, record_property: Record, tolerance: float) -> None:
     """What a page has beside the tensors: pieces, rows of the table, norms, columns, logits."""
     weights, pieces = model_weights(trace.model), trace.translator.tokenizer.pieces
-    logits = trace.tensors()["output"]
     top = [[id for id, _ in each] for each in found["top"]]
     size = float(logits.abs().max())
     far = max(
@@ -303,7 +302,7 @@ def test_what_is_stored_is_followed_as_pytorch_would(
     found, exact, heads = stored(parts(name), address), trace.tensors(), trace.model.config.heads
     assert (found["text"], found["translation"]) == (TEXTS[name], trace.translation)
     assert (found["source"], found["read"], found["written"]) == (trace.source, trace.read, trace.written)
-    assert found["tensors"].keys() == {*named(trace), "output"}
+    assert found["tensors"].keys() == {*named(exact), "output"}
     for each in (each for each in found["tensors"] if each.endswith("_projection")):
         mine = whole(each, found["tensors"][each], heads)
         torch.testing.assert_close(mine, exact[each], rtol=HALF, atol=SUBNORMAL)
@@ -315,7 +314,7 @@ def test_what_is_stored_is_followed_as_pytorch_would(
     record_property("parity", (f"inside, stored, {name}, against no rounding", "float32", far[off]))
     assert followed_far[worst] < FLOAT32, worst
     assert far[off] < STORED, off
-    check_beside(found, trace, record_property, STORED)
+    check_beside(found, trace, exact["output"], record_property, STORED)
     content = (folder / "models" / f"{name}.safetensors").read_bytes()
     where = places(content)
     assert all(tuple(place) == where[each] for each, place in found["places"].items())

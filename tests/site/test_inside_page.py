@@ -69,7 +69,7 @@ HELPERS = """async () => {
 @pytest.fixture(scope="module")
 def folder(taught_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("inside") / "site"
-    translating.write_site(folder, taught_file, MODEL)
+    translating.write_site(folder, taught_file, MODEL, translators=False)
     translating.write_inside(folder, "inside-tiny", InsideFigure(TEXT, file=taught_file))
     translating.write_inside(folder, f"inside-{REAL}", InsideFigure())
     return folder

@@ -20,8 +20,8 @@ PARTS = """async ([name, parts]) => {
 }"""
 
 
-def write_site(folder: Path, *files: Path) -> None:
-    """Write, for each model, the page of its figure, `<name>.html`; and `parts.html`, an empty one."""
+def write_site(folder: Path, *files: Path, translators: bool = True) -> None:
+    """Write the models, the modules and `parts.html`, an empty page; for each model its translator, `<name>.html`."""
     for name in ("live", "models", "source"):
         (folder / name).mkdir(parents=True)
     for module in FOLDER.glob("*.mjs"):
@@ -29,6 +29,8 @@ def write_site(folder: Path, *files: Path) -> None:
     (folder / "live" / "translator.mjs").write_text(joined("translator"), encoding="utf-8")
     for file in files:
         shutil.copy(file, folder / "models")
+        if not translators:
+            continue
         figure = TranslatorFigure("The cat sat on the mat.", file=file)  # which the tiny model has learned
         (folder / f"{file.stem}.html").write_text(page_of(figure.markup()), encoding="utf-8")
     for name in ("parts", "404"):
