@@ -1,7 +1,7 @@
 """Chapter 11's experiments: teacher forcing against free running, a forced wrong token, and the order of the sublayers.
 
 The test sentences are read from the folder that BLOCKBYBLOCK_DATA names, or downloaded. Run as
-`python -m book.experiments.decoder`.
+`python -m blockbyblock.experiments.decoder`.
 """
 
 from collections import Counter

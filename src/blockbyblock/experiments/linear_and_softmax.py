@@ -1,7 +1,7 @@
 """Chapter 12's experiments: wrong uses of cross-entropy in training, and how far probabilities can be trusted.
 
 The second part reads its test sentences from the folder that BLOCKBYBLOCK_DATA names, or downloads them. Only counts of
-them are kept. Run as `python -m book.experiments.linear_and_softmax`.
+them are kept. Run as `python -m blockbyblock.experiments.linear_and_softmax`.
 """
 
 import math

@@ -1,7 +1,7 @@
 """What the model in the box loses with each of its parts, and what it was trained on (chapter 00).
 
 Its training corpus is read from the folder that BLOCKBYBLOCK_DATA names, or downloaded. Only counts of it are kept. Run
-as `python -m book.experiments.translate_first`.
+as `python -m blockbyblock.experiments.translate_first`.
 """
 
 import re

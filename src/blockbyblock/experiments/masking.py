@@ -1,7 +1,7 @@
 """Chapter 09's experiments: shift and causal mask, each with and without the other; a trained model without its masks.
 
 The test sentences are read from the folder that BLOCKBYBLOCK_DATA names, or downloaded. Run as
-`python -m book.experiments.masking`.
+`python -m blockbyblock.experiments.masking`.
 """
 
 import math

@@ -1,1 +1,0 @@
-"""Experiments that are too long for a notebook, and what they found."""
