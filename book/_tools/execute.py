@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,9 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 
+from book._tools.lengths import Lengths, exercises, lengths
 from book._tools.naming import name_cells
-from book._tools.notebooks import all_notebooks, cells, count_words, kernel_environment, tags, without_exercises
+from book._tools.notebooks import BOOK, all_notebooks, cells, kernel_environment, name_in_book, tags
 
 SECONDS_PER_CELL = 300
 METADATA = {
@@ -84,7 +85,7 @@ def run(path: Path, *, store: bool = True, timeout: float = SECONDS_PER_CELL) ->
         with kernel_environment():
             client.execute()
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
-        return Run(path, time.perf_counter() - begun, f"{path.name}, cell {failed_cell(notebook)}: {error}")
+        return Run(path, time.perf_counter() - begun, f"{name_of(path)}, cell {failed_cell(notebook)}: {error}")
     renamed = name_cells(notebook) if store else {}
     if store:
         write(path, tidied(notebook))
@@ -129,7 +130,7 @@ def run_all(paths: Sequence[Path], **options: Any) -> list[Run]:
     with ProcessPoolExecutor(max_workers=min(len(paths), os.cpu_count() or 1)) as pool:
         for future in [pool.submit(run, path, **options) for path in paths]:
             result = future.result()
-            print(f"{result.seconds:6.1f} s  {'FAILED' if result.error else 'ran'}  {result.path.name}", flush=True)
+            print(f"{result.seconds:6.1f} s  {'FAILED' if result.error else 'ran'}  {name_of(result.path)}", flush=True)
             if result.error:
                 print(result.error, file=sys.stderr, flush=True)
             for old, new in result.renamed.items():
@@ -139,17 +140,25 @@ def run_all(paths: Sequence[Path], **options: Any) -> list[Run]:
 
 
 def table(runs: Sequence[Run]) -> str:
-    """Return one line per notebook: code cells and words without the exercises, seconds, exercises."""
-    lines = [f"{'notebook':36} {'code cells':>10} {'words':>6} {'seconds':>8} {'exercises':>9}"]
+    """Return one line per notebook: how long it runs, and how long it is to read, exercises not counted."""
+    columns = [*(each.name for each in fields(Lengths)), "minutes"]
+    lines = [f"{'notebook':48} {'seconds':>8} {'exercises':>9}" + "".join(f" {column:>10}" for column in columns)]
     for result in runs:
         if not result.seconds:
             continue  # it could not be read
         notebook = nbformat.read(result.path, as_version=4)
-        exercises = sum("exercise-stub" in tags(cell) for cell in notebook.cells)
-        counted = without_exercises(notebook)
-        code, words = len(cells(counted, "code")), count_words(counted)
-        lines.append(f"{result.path.name:36} {code:10} {words:6} {result.seconds:8.1f} {exercises:9}")
+        found = lengths(notebook)
+        lines.append(
+            f"{name_of(result.path):48} {result.seconds:8.1f} {exercises(notebook):9}"
+            + "".join(f" {getattr(found, column):10}" for column in columns)
+        )
     return "\n".join(lines)
+
+
+def name_of(path: Path) -> str:
+    """Return what a notebook is called in messages: within the book, or by its file's name elsewhere."""
+    path = path.resolve()
+    return name_in_book(path) if path.is_relative_to(BOOK) else path.name
 
 
 def named(patterns: Sequence[Path]) -> list[Path]:
@@ -174,7 +183,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("there is no notebook in book/")
     for path in paths:
         if path.suffix != ".ipynb" or not path.is_file():
-            parser.error(f"{path} is no notebook; book/ holds {', '.join(each.name for each in all_notebooks())}")
+            parser.error(f"{path} is no notebook; book/ holds {', '.join(map(name_in_book, all_notebooks()))}")
     runs = run_all(paths, store=not options.check, timeout=options.timeout)
     if options.check:
         print(f"\n{table(runs)}")

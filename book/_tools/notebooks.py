@@ -37,8 +37,13 @@ def kernel_environment() -> Iterator[None]:
 
 
 def all_notebooks() -> list[Path]:
-    """Return every notebook of the book, in the order of their names."""
-    return sorted(BOOK.glob("*.ipynb"))
+    """Return every notebook of the book, in the order of their names: the chapters, then their laboratories."""
+    return [*sorted(BOOK.glob("*.ipynb")), *sorted((BOOK / "laboratory").glob("*.ipynb"))]
+
+
+def name_in_book(path: Path) -> str:
+    """Return a notebook's name within the book: `06_add_and_norm.ipynb`, `laboratory/06_add_and_norm.ipynb`."""
+    return path.relative_to(BOOK).as_posix()
 
 
 def cells(notebook: NotebookNode, kind: str) -> list[NotebookNode]:
@@ -49,20 +54,6 @@ def cells(notebook: NotebookNode, kind: str) -> list[NotebookNode]:
 def tags(cell: NotebookNode) -> set[str]:
     """Return the tags of a cell."""
     return set(cell.metadata.get("tags", []))
-
-
-def without_exercises(notebook: NotebookNode) -> NotebookNode:
-    """Return the notebook without its exercises: their cells, and the paragraph that stands before a stub.
-
-    An exercise is extra: a chapter is not too long because it has one more.
-    """
-    kinds = [{tag for tag in tags(cell) if tag.startswith("exercise-")} for cell in notebook.cells]
-    kept = [
-        cell
-        for cell, kind, following in zip(notebook.cells, kinds, [*kinds[1:], set()], strict=True)
-        if not kind and not (cell.cell_type == "markdown" and "exercise-stub" in following)
-    ]
-    return NotebookNode({**notebook, "cells": kept})
 
 
 def lines_of_code(cell: NotebookNode) -> int:

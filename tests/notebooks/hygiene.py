@@ -11,8 +11,9 @@ from nbformat import NotebookNode
 from prose_numbers import numbers_in_prose_are_computed
 
 from blockbyblock.figures.chapters import CHAPTERS
+from book._tools.lengths import lengths, limits
 from book._tools.naming import is_name
-from book._tools.notebooks import cells, count_words, lines_of_code, prose, tags, without_exercises
+from book._tools.notebooks import cells, lines_of_code, prose, tags
 from book._tools.tolerance import TOLERANCE
 
 Rule = Callable[[NotebookNode, str], Iterator[str]]
@@ -24,7 +25,6 @@ KNOWN_TAGS = UNCOMPARED | {"exercise-solution", "hide-cell", "hide-input", "hide
 KNOWN_TAGS |= {"live", "raises-exception", "exact", "timing"}
 LINES_OF_CODE, LINES_IN_ALL = 30, 35
 COLUMNS = 79  # as many as the page shows beside its two side bars at 1280 px
-CELLS_IN_A_CHAPTER, WORDS_IN_A_CHAPTER = 45, 3500
 SIGNIFICANT_DIGITS = 5
 LARGEST_OUTPUTS = 100_000
 LONGEST_TERM = 4  # words: what is longer, or ends like a sentence, opens a paragraph
@@ -127,7 +127,9 @@ def prints_few_digits(notebook: NotebookNode, name: str) -> Iterator[str]:
             continue
         for output in cell.outputs:
             for kind, text in texts(output):
-                if kind not in ("stdout", "text/plain"):
+                if kind == "text/html" and "<table" in text and not text.startswith("<bbb-"):
+                    text = re.sub(r"<[^>]+>", " ", text)
+                elif kind not in ("stdout", "text/plain"):
                     continue
                 long = [found for found in number.findall(text) if len(significant(found)) > SIGNIFICANT_DIGITS]
                 if long:
@@ -225,14 +227,24 @@ def lines_fit_the_page(notebook: NotebookNode, name: str) -> Iterator[str]:
 
 def chapters_are_of_a_length(notebook: NotebookNode, name: str) -> Iterator[str]:
     """A chapter of the book takes one sitting; its exercises are extra. One that a fork adds is as long as it likes."""
-    if name not in {chapter.file_name for chapter in CHAPTERS}:
+    if name in {chapter.file_name for chapter in CHAPTERS}:
+        yield from lengths(notebook).over(limits(name))
+
+
+LABELS = ("Question.", "Design.", "Result.", "Reading.", "What it does not show.")
+NO_EXPERIMENT = ("Set up", "Exercises")
+
+
+def experiments_have_five_parts(notebook: NotebookNode, name: str) -> Iterator[str]:
+    """Each section of a laboratory is an experiment: what is asked, how, what came out, what it says and what not."""
+    if not name.startswith("laboratory/"):
         return
-    notebook = without_exercises(notebook)
-    code, words = len(cells(notebook, "code")), count_words(notebook)
-    if code > CELLS_IN_A_CHAPTER:
-        yield f"{code} code cells without the exercises; at most {CELLS_IN_A_CHAPTER}"
-    if words > WORDS_IN_A_CHAPTER:
-        yield f"{words} words without the exercises; at most {WORDS_IN_A_CHAPTER}"
+    text = "\n".join(cell.source for cell in cells(notebook, "markdown"))
+    for section in re.split(r"^## ", text, flags=re.MULTILINE)[1:]:
+        heading = section.partition("\n")[0]
+        found = re.findall(r"^\*\*(.+?)\*\*", section, re.MULTILINE)
+        if heading not in NO_EXPERIMENT and [label for label in found if label in LABELS] != [*LABELS]:
+            yield f"the section {heading!r} has not the parts {' '.join(LABELS)}, once and in this order"
 
 
 # How it is stored -----------------------------------------------------------------------------------------------------
@@ -280,6 +292,7 @@ RULES: tuple[Rule, ...] = (
     cells_are_short,
     lines_fit_the_page,
     chapters_are_of_a_length,
+    experiments_have_five_parts,
     cells_have_names,
     stores_no_more_than_it_must,
 )

@@ -122,13 +122,15 @@ def test_check_prints_a_table_and_stores_nothing(tmp_path, capfd):
         tmp_path / "sample.ipynb",
         text("Three words here."),
         code("print(1)", "0"),
+        text("Four words of exercise.", cell_id="a"),
         code("...", cell_id="b", tags="exercise-stub"),
     )
     before = path.read_bytes()
     assert execute.main(["--check", str(path)]) == 0
     assert path.read_bytes() == before
-    row = capfd.readouterr().out.splitlines()[-1].split()
-    assert [row[index] for index in (0, 1, 2, 4)] == ["sample.ipynb", "1", "3", "1"]
+    *_, heads, row = map(str.split, capfd.readouterr().out.splitlines())
+    shown = dict(zip(heads, row, strict=True))
+    assert (shown["notebook"], shown["cells"], shown["words"], shown["exercises"]) == ("sample.ipynb", "1", "3", "1")
 
 
 def test_an_editors_id_becomes_a_name_and_a_name_stays(tmp_path, capfd):

@@ -5,13 +5,14 @@ import re
 import nbformat
 import pytest
 import yaml
-from hygiene import ROOT, RULES, chapters_are_of_a_length, form
+from hygiene import LABELS, ROOT, RULES, chapters_are_of_a_length, form
 from nbformat.v4 import new_output
 from prose_numbers import numbers_in_prose_are_computed
 from sample import code, notebook, save, shown, text
 
 from blockbyblock.figures.chapters import CHAPTERS
-from book._tools.notebooks import all_notebooks
+from book._tools.lengths import A_CHAPTER, lengths, limits
+from book._tools.notebooks import all_notebooks, name_in_book
 
 # A picture whose words are missing, of one pixel's size.
 PIXEL = "iVBORw0KGgo="
@@ -44,6 +45,13 @@ GOOD = {
     "35 lines, 29 of code": [code("\n".join(["x = 1"] * 29 + ["# why", ""] * 3))],
     "79 columns": [code("x" * 79, "y" * 79)],
 }
+
+
+def experiment(heading):
+    """The five parts of an experiment, in three cells."""
+    labels = [f"**{label}** Text." for label in LABELS]
+    return [text(f"## {heading}\n\n{labels[0]}\n\n{labels[1]}"), text("\n\n".join(labels[2:]), cell_id="read")]
+
 
 BAD = {
     "runs_top_to_bottom": [
@@ -84,6 +92,7 @@ BAD = {
         [code("1", "0.123456")],
         [code("1", "loss 1234.56")],
         [code("1", shown(text_plain="tensor([12.3457])"))],
+        [code("1", shown(text_html="<table><td>0.123456</td></table>", text_plain="a table"))],
     ],
     "pictures_have_words": [
         [code(CHECKED, shown(image_png=PIXEL))],
@@ -114,6 +123,11 @@ BAD = {
         [code("1", count=index, cell_id=f"cell-{index}") for index in range(46)],
         [*(code("1", count=index, cell_id=f"cell-{index}") for index in range(30)), text("word " * 3501)],
     ],
+    "experiments_have_five_parts": [
+        [text("# Laboratory\n\n## Two heads subtract\n\n**Question.** Do they?")],
+        [text("## Two heads subtract\n\n" + "\n\n".join(f"**{label}** Yes." for label in reversed(LABELS)))],
+        [*experiment("It falls"), text("## It rises", cell_id="next")],
+    ],
     "cells_have_names": [
         [text("1", cell_id="1f3a9c2e")],
         [text("1", cell_id="af8fad5b-d9cb-469f-a165-70867728950e")],
@@ -128,13 +142,13 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize("path", all_notebooks(), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", all_notebooks(), ids=name_in_book)
 def test_every_notebook_keeps_every_rule(path):
     content = nbformat.read(path, as_version=nbformat.NO_CONVERT)
     nbformat.validate(content)
     assert (content.nbformat, content.nbformat_minor) == (4, 5)
-    complaints = [*form(path.read_bytes()), *(each for rule in RULES for each in rule(content, path.name))]
-    assert not complaints, "\n".join([path.name, *complaints])
+    complaints = [*form(path.read_bytes()), *(each for rule in RULES for each in rule(content, name_in_book(path)))]
+    assert not complaints, "\n".join([name_in_book(path), *complaints])
 
 
 @pytest.mark.parametrize("cells", GOOD.values(), ids=GOOD)
@@ -146,7 +160,14 @@ def test_what_is_right_breaks_no_rule(cells):
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 def test_every_rule_can_be_broken(rule):
     for cells in BAD[rule.__name__]:
-        assert list(rule(notebook(*cells), "01_linear_projections.ipynb")), f"{rule.__name__} accepts {cells}"
+        names = "01_linear_projections.ipynb", "laboratory/01_linear_projections.ipynb"
+        assert any(list(rule(notebook(*cells), name)) for name in names), f"{rule.__name__} accepts {cells}"
+
+
+def test_an_experiment_of_five_parts_is_right_and_a_chapter_needs_none():
+    [rule] = [rule for rule in RULES if rule.__name__ == "experiments_have_five_parts"]
+    assert not list(rule(notebook(*experiment("It falls"), text("## Exercises", cell_id="x")), "laboratory/01.ipynb"))
+    assert not list(rule(notebook(text("## It falls")), "01_linear_projections.ipynb"))
 
 
 LONG = [code("1", count=index, cell_id=f"cell-{index}") for index in range(46)]
@@ -169,6 +190,39 @@ def test_a_chapter_may_be_short_and_its_exercises_do_not_count():
     assert not list(chapters_are_of_a_length(notebook(*exercise), name))
     assert not list(chapters_are_of_a_length(notebook(text("word " * 3450), *LONG[1:], *exercise), name))
     assert len(list(chapters_are_of_a_length(notebook(text("word " * 3501), *LONG, *exercise), name))) == 2
+
+
+def a_chapter(lines, cells=1, **outputs):
+    each = "\n".join(["x = 1", *["assert x"] * 8, "# why", "", *["y = 2"] * (lines - 10)])
+    return [code(each if i == 0 else "x = 1", *outputs.values(), cell_id=f"cell-{i}", count=i) for i in range(cells)]
+
+
+def test_a_chapter_with_a_laboratory_is_read_in_half_an_hour():
+    numbers = shown(text_html="<table>" + "<td>1.5</td>" * 40 + "</table>", text_plain="a table")
+    framed = [code("import torch\n" * 300, cell_id="setup"), code("Map()", cell_id="map")]
+    longest = [text("word " * 1900), *framed, *a_chapter(147, 24, numbers=numbers)]
+    assert lengths(notebook(*longest)).over(A_CHAPTER) == []
+    assert lengths(notebook(*longest)).minutes == round(1900 / 200 + 170 * 4 / 60 + 24 * 6 / 60)
+    for more, said in (
+        ([text("word", cell_id="more")], "words: 1901, at most 1900"),
+        ([code("x", cell_id="more", tags="hide-input")], "cells: 25, at most 24"),
+        ([code("# why\n\nx", cell_id="more")], "lines: 172, at most 170"),
+        ([code("assert x", cell_id="more")], "assertions: 9, at most 8"),
+        ([code("x\n" * 121, cell_id="more", tags="hide-cell")], "folded: 121, at most 120"),
+        ([code("x", " ".join(["-1.5e-3"] * 41), cell_id="more")], "numbers: 41, at most 40"),
+    ):
+        assert said in lengths(notebook(*longest, *more)).over(A_CHAPTER)
+        of_exercise = [text("## Exercises", cell_id="exercises"), *more, text("## Recap", cell_id="end")]
+        counted = lengths(notebook(*longest, *of_exercise)).over(A_CHAPTER)
+        assert counted == ["words: 1901, at most 1900"], "of the exercises nothing counts; the recap's heading does"
+
+
+def test_the_new_lengths_hold_for_chapters_that_have_a_laboratory():
+    written = [chapter.file_name for chapter in CHAPTERS if chapter.written]
+    laboratories = {path.name for path in (ROOT / "book" / "laboratory").glob("*.ipynb")}
+    assert laboratories <= set(written)
+    for name in written:
+        assert (limits(name).words == A_CHAPTER.words) == (name in laboratories)
 
 
 COST = code("cost(100)", "100 positions, 0.254 s, 65,536 weights, 12.5 %\n", cell_id="cost")
@@ -227,9 +281,10 @@ def entries(part):
 
 def test_the_table_of_contents_names_what_is_there_and_every_notebook():
     named = entries(yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8")))
-    there = {path.relative_to(ROOT).with_suffix("").as_posix() for path in (ROOT / "book").glob("*.*")}
+    pages = [*(ROOT / "book").glob("*.*"), *(ROOT / "book" / "laboratory").glob("*.*")]
+    there = {path.relative_to(ROOT).with_suffix("").as_posix() for path in pages}
     assert {entry.removesuffix(".md").removesuffix(".ipynb") for entry in named} <= there
-    assert {f"book/{path.stem}" for path in all_notebooks()} <= set(named)
+    assert {f"book/{name_in_book(path).removesuffix('.ipynb')}" for path in all_notebooks()} <= set(named)
     assert len(named) == len(set(named))
 
 

@@ -16,10 +16,10 @@ SITE = f"https://{OWNER}.github.io{PREFIX}"
 
 
 def documents(root: Path = ROOT) -> list[str]:
-    """The documents in a table of contents, in order, without their ending."""
+    """The documents in a table of contents, in order, without their ending: a chapter, then what stands below it."""
     contents = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
-    chapters = [chapter["file"] for part in contents["parts"] for chapter in part["chapters"]]
-    return [contents["root"], *chapters]
+    chapters = [chapter for part in contents["parts"] for chapter in part["chapters"]]
+    return [contents["root"], *(page["file"] for each in chapters for page in (each, *each.get("sections", [])))]
 
 
 PAGES = [*documents(), f"book/{specimen.NAME}"]

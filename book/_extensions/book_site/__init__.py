@@ -1,15 +1,34 @@
 """What the built book needs beyond Jupyter Book: a Sphinx extension made of small parts, one module each."""
 
+import sys
+from pathlib import Path
+
 from sphinx.application import Sphinx
 
-from . import address, anchors, assets, docstrings, drawings, exercises, live, maths, meta, models, outputs
+sys.path.append(str(Path(__file__).parents[3]))  # what measures a notebook is book._tools, wherever a build is started
+
+from . import (
+    address,
+    anchors,
+    assets,
+    docstrings,
+    drawings,
+    exercises,
+    live,
+    maths,
+    meta,
+    models,
+    outputs,
+    reading,
+)
 
 __version__ = "1.0"
+PARTS = address, anchors, assets, docstrings, drawings, exercises, live, maths, meta, models, outputs, reading
 
 
 def setup(app: Sphinx) -> dict[str, str | bool]:
     """Connect the parts to the build."""
-    for part in (address, anchors, assets, docstrings, drawings, exercises, live, maths, meta, models, outputs):
+    for part in PARTS:
         part.connect(app)
     # Jupyter Book sets this option of sphinx-comments, which this book does not load, on every build.
     app.add_config_value("comments_config", None, "html")

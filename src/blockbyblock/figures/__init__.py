@@ -1,4 +1,4 @@
-"""Figures of the book: one palette, the map of the architecture, and plots in one style."""
+"""Figures of the book: one palette, the map of the architecture, plots in one style, and tables."""
 
 from blockbyblock.figures.chapters import CHAPTERS, Chapter
 from blockbyblock.figures.map import (
@@ -10,6 +10,7 @@ from blockbyblock.figures.map import (
 )
 from blockbyblock.figures.palette import PALETTE, Colour, colour, css, themed
 from blockbyblock.figures.plots import heatmap, show, style
+from blockbyblock.figures.tables import Table, table
 
 __all__ = [
     "BLOCKS",
@@ -17,6 +18,7 @@ __all__ = [
     "PALETTE",
     "Chapter",
     "Colour",
+    "Table",
     "architecture_map",
     "attention_figure",
     "colour",
@@ -26,5 +28,6 @@ __all__ = [
     "multi_head_figure",
     "show",
     "style",
+    "table",
     "themed",
 ]
