@@ -65,7 +65,7 @@ check-notebooks: .venv/requirements-dev.txt.stamp ## ... each stored output of e
 	$(BIN) pytest book -q -n logical --dist loadscope
 
 check-site: .venv/requirements-dev.txt.stamp ## ... the built book in a real browser
-	$(BIN) pytest tests/site -q
+	$(BIN) pytest tests/site -q -n logical --dist loadscope
 
 # sphinx-autobuild wants a conf.py, which Jupyter Book writes from _config.yml; it goes when the server stops.
 serve: .venv/requirements.txt.stamp ## serve the book and rebuild it while you write

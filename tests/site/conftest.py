@@ -70,7 +70,7 @@ def visit(browser: Browser, address: str) -> Callable[[str], visiting.Visit]:
 
     def once(name: str) -> visiting.Visit:
         if name not in visits:
-            visits[name] = visiting.visit(browser, f"{address}{name}.html")
+            visits[name] = visiting.visit(browser, f"{address}{name}.html", whole=name in visiting.AUDITED_WHOLE)
             WEIGHTS[name] = visits[name].weight
         return visits[name]
 

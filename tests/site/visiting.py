@@ -7,6 +7,9 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
 WIDE, NARROW = (1280, 900), (375, 800)
+# An audit of a long page takes half a minute, most of it for the colours of highlighted code, which come from one style
+# sheet. So every page is audited light and wide without its code; these few whole, in each theme and at each width.
+AUDITED_WHOLE = {"book/index", "book/12_linear_and_softmax", "book/specimen", "404", "search"}
 SHIFTS = """
 window.layoutShift = 0
 new PerformanceObserver(list => {
@@ -60,7 +63,7 @@ class Visit:
             self.failed.append(f"{status} {url}")
 
 
-def visit(browser: Browser, url: str) -> Visit:
+def visit(browser: Browser, url: str, *, whole: bool) -> Visit:
     """Load a page wide and narrow, in light and in dark, and gather what the tests ask about."""
     seen = Visit()
     for name, (width, height) in {"wide": WIDE, "narrow": NARROW}.items():
@@ -77,6 +80,8 @@ def visit(browser: Browser, url: str) -> Visit:
                 seen.sizes = dict(finished)
             for scheme in ("light", "dark"):
                 look(seen, page, scheme, name)
+                if whole or (scheme, name) == ("light", "wide"):
+                    seen.violations[f"{scheme}, {name}"] = audit(page, code=whole)
     return seen
 
 
@@ -87,7 +92,7 @@ def transferred(request: object) -> int:
 
 
 def look(seen: Visit, page: Page, scheme: str, name: str) -> None:
-    """Switch to a colour scheme and examine the page in it."""
+    """Switch to a colour scheme and measure the page in it."""
     where = f"{scheme}, {name}"
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     page.wait_for_function("scheme => document.documentElement.dataset.theme === scheme", arg=scheme)
@@ -95,13 +100,16 @@ def look(seen: Visit, page: Page, scheme: str, name: str) -> None:
     seen.overflow[where] = page.evaluate(
         "document.scrollingElement.scrollWidth - document.scrollingElement.clientWidth"
     )
-    if where in ("light, narrow", "dark, wide"):
-        return  # an audit takes up to a minute: each theme and each width has one
+
+
+def audit(page: Page, *, code: bool) -> list[str]:
+    """Return what axe finds in the article, with or without its blocks of code."""
     # The theme's frame around the article has findings of its own; the search page has no article.
     part = ".bd-article" if page.locator(".bd-article").count() else "main"
+    context = {"include": [[part]], "exclude": [] if code else [["pre"]]}
     # axe's own fetching of style sheets resolves an @import against the page and so asks for files that are not there.
-    result = Axe().run(page, context=part, options={"resultTypes": ["violations"], "preload": False}).response
-    seen.violations[where] = [
+    result = Axe().run(page, context=context, options={"resultTypes": ["violations"], "preload": False}).response
+    return [
         f"{violation['id']}: {node['html']} {node['failureSummary']}"
         for violation in result["violations"]
         for node in violation["nodes"]
