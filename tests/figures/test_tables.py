@@ -36,7 +36,7 @@ def test_a_format_is_that_of_the_language():
 def test_zero_has_no_sign():
     shown = table([{"x": "a", "score": -0.001}, {"x": "b", "score": -1e-5}], "x", formats={"score": ".2f"})
     assert [score for _, score in shown.rows] == ["0.00", "0.00"]
-    assert table([{"x": "a", "score": -1e-5}], "x").rows == (["a", "−1e−05"],)
+    assert table([{"x": "a", "score": -1e-5}], "x").rows == (["a", "−1e-05"],)
 
 
 @pytest.mark.parametrize(

@@ -19,11 +19,26 @@ from . import (
     meta,
     models,
     outputs,
+    questions,
     reading,
 )
 
 __version__ = "1.0"
-PARTS = address, anchors, assets, docstrings, drawings, exercises, live, maths, meta, models, outputs, reading
+PARTS = (
+    address,
+    anchors,
+    assets,
+    docstrings,
+    drawings,
+    exercises,
+    live,
+    maths,
+    meta,
+    models,
+    outputs,
+    questions,
+    reading,
+)
 
 
 def setup(app: Sphinx) -> dict[str, str | bool]:

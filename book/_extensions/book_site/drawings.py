@@ -9,7 +9,13 @@ from blockbyblock.live import InsideFigure
 
 from .outputs import page_html
 
-DRAWINGS = ("architecture_map", "attention_figure", "encoder_decoder_figure", "multi_head_figure")
+DRAWINGS = (
+    "architecture_map",
+    "attention_figure",
+    "encoder_decoder_figure",
+    "multi_head_figure",
+    "residual_stream_figure",
+)
 INSIDE = "inside"
 
 

@@ -27,9 +27,9 @@ from blockbyblock.data.batches import pad_rows
 
 # Two sentences of the same words in another order, and two that begin alike: so that order and source matter.
 PAIRS = (
-    ("the cat sat on the mat", "die Katze saß auf der Matte"),
-    ("the cat sat on the mat because it was tired", "die Katze saß auf der Matte weil sie müde war"),
-    ("the dog sat on the mat because it was tired", "der Hund saß auf der Matte weil er müde war"),
+    ("the cat sat on the chair", "die Katze saß auf dem Stuhl"),
+    ("the cat sat on the chair because it was tired", "die Katze saß auf dem Stuhl weil sie müde war"),
+    ("the dog sat on the chair because it was tired", "der Hund saß auf dem Stuhl weil er müde war"),
     ("the cat chased the dog", "die Katze jagte den Hund"),
     ("the dog chased the cat", "der Hund jagte die Katze"),
     ("the cat slept", "die Katze schlief"),

@@ -7,6 +7,7 @@ from blockbyblock.figures.map import (
     attention_figure,
     encoder_decoder_figure,
     multi_head_figure,
+    residual_stream_figure,
 )
 from blockbyblock.figures.palette import PALETTE, Colour, colour, css, themed
 from blockbyblock.figures.plots import heatmap, show, style
@@ -26,6 +27,7 @@ __all__ = [
     "encoder_decoder_figure",
     "heatmap",
     "multi_head_figure",
+    "residual_stream_figure",
     "show",
     "style",
     "table",

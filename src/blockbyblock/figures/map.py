@@ -10,9 +10,17 @@ from blockbyblock.figures import blocks
 from blockbyblock.figures.architecture import Architecture
 from blockbyblock.figures.attention_drawings import attention_figure, multi_head_figure
 from blockbyblock.figures.blocks import BLOCKS, Step, chapter_of
+from blockbyblock.figures.residual_drawing import residual_stream_figure
 from blockbyblock.figures.svg import Figure
 
-__all__ = ["BLOCKS", "architecture_map", "attention_figure", "encoder_decoder_figure", "multi_head_figure"]
+__all__ = [
+    "BLOCKS",
+    "architecture_map",
+    "attention_figure",
+    "encoder_decoder_figure",
+    "multi_head_figure",
+    "residual_stream_figure",
+]
 
 # The map as a list: a heading, the key of the block that the heading names, and the steps below it.
 _OUTLINE: tuple[tuple[str, str | None, tuple[Step, ...]], ...] = (

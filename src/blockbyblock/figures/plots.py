@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 from numpy.typing import ArrayLike
+from PIL import Image
 
 from blockbyblock.figures.palette import colour
 from blockbyblock.figures.svg import FONT_FAMILY
@@ -216,5 +217,8 @@ def _svg(figure: Figure, alt: str) -> str:
 
 def _png(figure: Figure) -> bytes:
     file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=144, metadata={"Software": None})
+    figure.savefig(file, format="png", dpi=144)
+    few_colours = Image.open(file).convert("RGB").quantize(128)  # enough for a plot, and half of the bytes
+    file = io.BytesIO()
+    few_colours.save(file, format="png", optimize=True)
     return file.getvalue()

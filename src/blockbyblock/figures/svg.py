@@ -127,7 +127,9 @@ class Canvas:
             f'<path d="{across}{upright}" {stroke}/>'
         )
 
-    def arrow(self, *points: Point, ink: str = "muted", head: bool = True, dashed: bool = False) -> None:
+    def arrow(
+        self, *points: Point, ink: str = "muted", head: bool = True, dashed: bool = False, thick: bool = False
+    ) -> None:
         """Draw straight pieces through the points (x, up), with a head at the last one.
 
         Pieces run along an axis, as every arrow of our drawings does.
@@ -137,8 +139,9 @@ class Canvas:
             before_x, before_up = start[-1]
             along_x = (x > before_x) - (x < before_x)
             along_up = (up > before_up) - (up < before_up)
-            base_x, base_up = x - along_x * _HEAD_LENGTH, up - along_up * _HEAD_LENGTH
-            side_x, side_up = along_up * _HEAD_HALF_WIDTH, along_x * _HEAD_HALF_WIDTH
+            scale = 1.8 if thick else 1.0
+            base_x, base_up = x - along_x * scale * _HEAD_LENGTH, up - along_up * scale * _HEAD_LENGTH
+            side_x, side_up = along_up * scale * _HEAD_HALF_WIDTH, along_x * scale * _HEAD_HALF_WIDTH
             tip = f"{_number(x)} {self._y(up)}"
             left = f"{_number(base_x - side_x)} {self._y(base_up - side_up)}"
             right = f"{_number(base_x + side_x)} {self._y(base_up + side_up)}"
@@ -146,7 +149,9 @@ class Canvas:
             points = (*start, (base_x, base_up))
         path = "L".join(f"{_number(x)} {self._y(up)}" for x, up in points)
         dashes = ' stroke-dasharray="4 3"' if dashed else ""
-        self._parts.append(f'<path d="M{path}" fill="none" stroke="{colour(ink)}" stroke-width="1.5"{dashes}/>')
+        self._parts.append(
+            f'<path d="M{path}" fill="none" stroke="{colour(ink)}" stroke-width="{"5" if thick else "1.5"}"{dashes}/>'
+        )
 
     @contextmanager
     def link(self, chapter: Chapter | None) -> Iterator[None]:

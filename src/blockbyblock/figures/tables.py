@@ -105,4 +105,4 @@ def _minus(number: str) -> str:
     unsigned = number.lstrip("-")
     if unsigned != number and not any(digit in unsigned for digit in "123456789"):
         return unsigned
-    return number.replace("-", "−")
+    return number if unsigned == number else f"−{unsigned}"
