@@ -16,8 +16,8 @@ from tiny_translator import LESSONS
 
 from blockbyblock.live import InsideFigure
 from blockbyblock.live.inside import SENTENCE, STOPS
+from blockbyblock.live.model import MODEL
 from blockbyblock.live.trace import Trace
-from blockbyblock.live.translator import MODEL
 from blockbyblock.portable import load_portable
 
 pytestmark = [

@@ -22,7 +22,7 @@ const ROOT =
 
 /** The sentence that is looked into, and the field for another one. */
 function sentences(model, ask) {
-  const { source, target } = model.get("languages")
+  const [source, target] = model.get("languages")
   const progress = loading(model.get("size"))
   let typing = false // what a reader has typed and not asked for yet is theirs
   const send = () => {

@@ -1,7 +1,7 @@
 """One real translation, every tensor of it: the map of the Transformer, alive, each block opened with its numbers."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from os import PathLike
 from pathlib import Path
@@ -13,9 +13,9 @@ from traitlets import Dict, Enum, Int, TraitError, Unicode, observe, validate
 from blockbyblock.figures.blocks import BLOCKS, chapter_of
 from blockbyblock.figures.chapters import CHAPTERS
 from blockbyblock.figures.map import architecture_map
-from blockbyblock.live.figure import LiveFigure, table
+from blockbyblock.live.figure import table
+from blockbyblock.live.model import LIMITS, MODEL, ModelFigure, digest_of
 from blockbyblock.live.trace import Trace, places
-from blockbyblock.live.translator import LIMITS, MODEL, NAMES, credit, digest_of
 from blockbyblock.portable import load_portable
 from blockbyblock.translator import Translator
 
@@ -73,7 +73,7 @@ def trace_name(digest: str, text: str) -> str:
     return digest_of(f"{digest} {text}".encode())
 
 
-class InsideFigure(LiveFigure):
+class InsideFigure(ModelFigure):
     """The running sentence inside a trained model: vectors at every block, and one block opened with its numbers.
 
     A place, a token and a head are chosen, here or by hand, and can be read and set. Names of places are those of the
@@ -111,13 +111,7 @@ class InsideFigure(LiveFigure):
     feature = Int(0, min=0).tag(sync=True)
     stop = Int(0, min=0, max=STOPS).tag(sync=True)
     chapters = Dict().tag(sync=True)
-    languages = Dict().tag(sync=True)
-    model = Unicode().tag(sync=True)
-    digest = Unicode().tag(sync=True)
-    size = Int().tag(sync=True)
     trace = Unicode().tag(sync=True)
-    credit = Unicode().tag(sync=True)
-    limits = Unicode().tag(sync=True)
 
     def __init__(
         self,
@@ -131,14 +125,16 @@ class InsideFigure(LiveFigure):
         file: str | PathLike[str] = MODEL,
         limits: str = LIMITS,
     ) -> None:
-        self._file = Path(file)
-        content = self._file.read_bytes()
+        content = Path(file).read_bytes()
         digest = digest_of(content)
-        self._trace = _traced(self._file, digest, text)
+        self._trace = _traced(Path(file), digest, text)
         self._lit = self._block(at, step) if lit is None else lit
         architecture_map(self._lit)  # so that a wrong name is told now
-        about = self._trace.translator.about
         super().__init__(
+            file,
+            content,
+            self._trace.translator.about,
+            limits,
             text=text,
             translation=self._trace.translation,
             at=at,
@@ -148,20 +144,9 @@ class InsideFigure(LiveFigure):
             chapters={
                 str(each.number): [each.title, each.file_name] for each in CHAPTERS if each.block or each.number == 13
             },
-            languages={
-                side: [NAMES.get(code, side), code]
-                for side in ("source", "target")
-                for code in [about.get(f"{side}_language", "")]
-            },
-            model=self._file.stem,
-            digest=digest,
-            size=len(content),
             trace=trace_name(digest, text),
-            credit=credit(about),
-            limits=limits,
         )
         self.room = next((room for end, room in _ROOMS.items() if at.endswith(end)), _ROOMS[step])
-        self.on_msg(self._answer)
 
     @staticmethod
     def _block(at: str, step: str) -> str:
@@ -237,22 +222,13 @@ class InsideFigure(LiveFigure):
         """
         return self._trace.tensors()
 
-    def _answer(self, figure: Any, content: dict[str, Any], buffers: list[bytes]) -> None:
-        """Send the browser what it asks for, or why not. A trait would be stored in the notebook; a message is not."""
-        answer: dict[str, str]
+    def _question(self, content: Mapping[str, Any]) -> tuple[dict[str, str], Callable[[], bytes]] | None:
         match content:
-            case {"ask": "model"}:
-                answer, found = {"answer": "model"}, self._file.read_bytes
             case {"ask": "trace", "text": str(text)}:
-                answer, found = {"answer": "trace", "text": text}, lambda: self._translated(text)
+                return {"answer": "trace", "text": text}, lambda: self._translated(text)
             case {"ask": "bytes", "from": int(first), "to": int(last)}:
-                answer, found = {"answer": f"{first}-{last}"}, lambda: self._file.read_bytes()[first:last]
-            case _:
-                return
-        try:
-            self.send(answer, [found()])
-        except (OSError, ValueError) as error:
-            self.send(answer | {"error": str(error)}, [b""])
+                return {"answer": f"{first}-{last}"}, lambda: self._file.read_bytes()[first:last]
+        return super()._question(content)
 
     def _translated(self, text: str) -> bytes:
         self.text = text
