@@ -124,6 +124,22 @@ export function show(node, value, digits = 3) {
   node.textContent = decimals(value, digits)
 }
 
+/**
+ * A token as people see it: without the space before it, a control character as its picture, and any other that cannot be
+ * seen as its code point.
+ */
+export function visible(piece) {
+  const text = piece.replace(/^ +| +$/g, "")
+  if (!text) return "␣".repeat(Math.max(piece.length, 1))
+  return text.replace(INVISIBLE, character => {
+    const code = character.codePointAt(0)
+    if (code < 32) return String.fromCodePoint(0x2400 + code)
+    return code === 127 ? "␡" : `U+${code.toString(16).toUpperCase().padStart(4, "0")}`
+  })
+}
+
+const INVISIBLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]|(?! )\p{Zs}/gu
+
 /** The sum of the products of two lists. */
 export function dot(a, b) {
   return a.reduce((sum, each, index) => sum + each * b[index], 0)

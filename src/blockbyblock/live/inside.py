@@ -13,7 +13,7 @@ from traitlets import Dict, Enum, Int, TraitError, Unicode, observe, validate
 from blockbyblock.figures.blocks import BLOCKS, chapter_of
 from blockbyblock.figures.chapters import CHAPTERS
 from blockbyblock.figures.map import architecture_map
-from blockbyblock.live.figure import table
+from blockbyblock.live.figure import table, visible
 from blockbyblock.live.model import LIMITS, MODEL, ModelFigure, digest_of
 from blockbyblock.live.trace import Trace, places
 from blockbyblock.portable import load_portable
@@ -250,7 +250,7 @@ class InsideFigure(ModelFigure):
         rows = []
         for read, step in zip(self._trace.read, probabilities, strict=True):
             values, ids = step.topk(3)
-            first, *likely = (piece.strip() for piece in tokenizer.pieces([read, *ids.tolist()]))
+            first, *likely = map(visible, tokenizer.pieces([read, *ids.tolist()]))
             rows.append([first, *(f"{piece} {p:.3f}" for piece, p in zip(likely, values.tolist(), strict=True))])
         head = ("the decoder reads", "most probable next", "second", "third")
         return architecture_map(self._lit).html + "\n" + table("What the model writes, step by step", head, rows)

@@ -42,15 +42,20 @@ export function openedAttention(passage, chosen, paint, parts) {
 }
 
 function projections({ size }, all, paint, parts) {
-  const { stack, piece, head, width, slice, token, cross, names, most, x } = all
+  const { stack, piece, head, width, slice, token, cross, names, most, x, memory } = all
   const from = kind => (kind === "query" || !cross ? token : most)
   const vectors = KINDS.map(kind => slice(kind, from(kind)))
   const whole = sheet(
     {
       caption: "What goes in",
       head: ["", `${size} features`],
-      rows: [{ name: "x", vector: x, kind: stack }],
-      scale: scaleOf(x),
+      rows: cross
+        ? [
+            { name: h("span", {}, "x at ", quoted(piece)), vector: x, kind: stack },
+            { name: h("span", {}, "memory of ", quoted(names[most])), vector: memory[most], kind: "encoder" },
+          ]
+        : [{ name: "x", vector: x, kind: stack }],
+      scale: cross ? scaleOf(x, memory[most]) : scaleOf(x),
       marked: false,
     },
     paint,
@@ -60,7 +65,7 @@ function projections({ size }, all, paint, parts) {
       caption: `What head ${head + 1} makes of it`,
       head: ["", `${width} features`],
       rows: KINDS.map((kind, index) => ({
-        name: kind === "query" || !cross ? kind : h("span", {}, `${kind} of `, quoted(names[most])),
+        name: cross ? h("span", {}, `${kind} of `, quoted(kind === "query" ? piece : names[most])) : kind,
         vector: vectors[index],
         kind,
       })),
@@ -88,13 +93,25 @@ function matrixRow({ at, head, width, cross, x, most, memory }, paint, parts) {
   let shown = () => {}
   const draw = async () => {
     const kind = shownMatrix.get("kind")
-    const input = kind === "query" || !cross ? x : memory[most]
-    place.replaceChildren(h("p", { class: "quiet" }, "The matrix is being fetched."))
+    const fromMemory = cross && kind !== "query"
+    const input = fromMemory ? memory[most] : x
+    const waiting = h("p", { class: "quiet" }, "The matrix is being fetched.")
+    place.replaceChildren(waiting)
     let found
     try {
-      found = await parts(`model.${at}.${kind}_projection`, head * width, width)
+      found = await parts(
+        `model.${at}.${kind}_projection`,
+        head * width,
+        width,
+        words => (waiting.textContent = words),
+      )
     } catch ({ message }) {
-      place.replaceChildren(h("p", {}, `The matrix is not there. ${message}`))
+      if (kind !== shownMatrix.get("kind")) return
+      const again = h("button", { type: "button", onclick: draw }, "Ask again")
+      place.replaceChildren(
+        h("p", {}, `This part of ${MATRICES[kind]} did not come. ${message} The other steps do not need it.`),
+        again,
+      )
       return
     }
     if (kind !== shownMatrix.get("kind")) return // another one has been asked for meanwhile
@@ -107,7 +124,7 @@ function matrixRow({ at, head, width, cross, x, most, memory }, paint, parts) {
     place.replaceChildren(
       h("p", {}, `Head ${head + 1}'s ${width} rows of ${MATRICES[kind]}; the row of feature `, index, " is framed."),
       h("div", { class: `strip ${kind} tall` }, canvas, row),
-      h("p", {}, `That row × x, number by number, and all ${input.length} added up:`),
+      h("p", {}, `That row × ${fromMemory ? "the memory" : "x"}, number by number, and all ${input.length} added up:`),
       products,
       h("p", {}, ...phrase`${sum} + bias ${bias} = ${result}, that feature of the ${kind}.`),
     )
@@ -173,7 +190,7 @@ function scores(passage, all, paint) {
     paint,
   )
   const masked = stack === "decoder" && !cross ? " What comes later is hidden: the mask makes its score −∞." : ""
-  const sentence = phrase`A key that fits the query has a large sum. Softmax turns the sums into weights that add up to 1: in head ${String(head + 1)}, ${quoted(piece)} looks most at ${quoted(names[most])}, with ${fixed(weights[most], 3)}.${masked}`
+  const sentence = phrase`A key that fits the query has a large sum. Softmax turns the sums into weights that add up to 1: in head ${String(head + 1)}, ${quoted(piece)} looks most at ${quoted(names[most])}, with ${fixed(weights[most], 3)}. The map shades each token by its weight.${masked}`
   return view(sentence, width, [top, table], top.node, scrolled(table.node, "Keys and scores"))
 }
 
