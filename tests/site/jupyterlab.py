@@ -6,7 +6,6 @@ and a part of a matrix, and ends the kernel. Too slow for the tests: a few minut
 Usage: python tests/site/jupyterlab.py [picture.png]
 """
 
-import json
 import os
 import subprocess
 import sys
@@ -30,6 +29,13 @@ QUESTION = 'print("Python reads", f"{masks.flipped}, and the weight is {masks.ma
 INSIDE = "inside.ipynb"
 FIGURE = "from blockbyblock.live import InsideFigure\nfigure = InsideFigure()\nfigure"
 CHOSEN = 'print("Python reads", figure.at, figure.step, figure.head)'
+END = """async path => {
+  const sessions = await (await fetch("/api/sessions")).json()
+  const { kernel } = sessions.find(each => each.path === path)
+  const headers = { "X-XSRFToken": /_xsrf=([^;]*)/.exec(document.cookie)[1] }
+  const { ok, status } = await fetch(`/api/kernels/${kernel.id}`, { method: "DELETE", headers })
+  if (!ok) throw new Error(`the kernel lives on: ${status}`)
+}"""
 HOMES = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTERLAB_SETTINGS_DIR", "IPYTHONDIR")
 SECONDS = 120
 
@@ -118,14 +124,12 @@ def look_inside(page: Page, address: str) -> None:
         "Python reads decoder.layers.1.self_attention projections 4"
     )
     field = figure.get_by_role("textbox")
-    for text, words in (("Where is the cat?", "Wo ist die Katze?"), ("cat " * 100, "over the model's limit of 60")):
+    for text, words in (("Where is the cat?", "Wo ist die Katze?"), ("cat " * 400, "limit of")):
         field.fill(text)
         field.press("Enter")
         expect(figure.locator(".asked")).to_contain_text(words)
     expect(figure.locator(".typed strong")).to_have_text("Wo ist die Katze?")
-    with urllib.request.urlopen(f"{address}api/sessions") as found:
-        (kernel,) = (each["kernel"]["id"] for each in json.load(found) if each["path"] == INSIDE)
-    urllib.request.urlopen(urllib.request.Request(f"{address}api/kernels/{kernel}", method="DELETE")).close()
+    page.evaluate(END, INSIDE)
     figure.get_by_label("W_K").check()
     expect(figure.locator(".body")).to_contain_text("Python has not sent the matrix yet")
     figure.get_by_label("scores").check()  # needs no matrix

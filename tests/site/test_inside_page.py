@@ -999,6 +999,22 @@ def test_on_a_phone_the_block_is_one_touch_away_and_so_is_the_map(browser: Brows
         expect(figure.locator(".apart")).to_be_hidden()
 
 
+def test_the_chosen_head_and_the_token_that_it_looks_at_most_stand_out(
+    stored: Callable[[str], Page], traces: dict[str, Trace]
+) -> None:
+    page, trace = stored(REAL), traces[REAL]
+    figure = page.locator("bbb-inside")
+    page.evaluate("choose", ["encoder.layers.0.self_attention", "concat", 1, 3, 0])
+    styles = "nodes => nodes.map(node => getComputedStyle(node).outlineStyle)"
+    assert figure.locator(".piece").evaluate_all(styles) == ["none"] * 3 + ["solid"] + ["none"] * 4
+    page.evaluate("choose", ["encoder.layers.0.self_attention", "scores", 1, 3, 0])
+    bold = "nodes => nodes.flatMap((n, place) => Number(getComputedStyle(n).fontWeight) > 600 ? [n.textContent] : [])"
+    most = trace.source[int(trace.tensors()["encoder.layers.0.self_attention.weights"][3, 1].argmax())]
+    assert figure.locator(".sheet tbody th").evaluate_all(bold) == [
+        visible(trace.translator.tokenizer.pieces([most])[0])
+    ]
+
+
 def test_what_is_written_is_drawn_to_where_it_is_read(stored: Callable[[str], Page]) -> None:
     ends = stored(REAL).evaluate("""() => {
       const root = document.querySelector("bbb-inside").shadowRoot
@@ -1013,6 +1029,42 @@ def test_what_is_written_is_drawn_to_where_it_is_read(stored: Callable[[str], Pa
     assert max(map(abs, gaps)) < 1  # one line, in three parts
     assert (above, below) == ("0px", "0px")
     assert abs(beside) < 3
+
+
+# Where the chapters and the cover open the figure: place, step, token, head.
+OPENINGS = [
+    ("source_embedding", "scores", 1, 0),
+    ("source_positions", "scores", 1, 0),
+    ("encoder.layers.0.self_attention", "projections", 1, 3),
+    ("encoder.layers.0.self_attention", "sum", 1, 3),
+    ("encoder.layers.0.self_attention", "concat", 1, 3),
+    ("encoder.layers.0.self_attention_add_norm", "scores", 1, 0),
+    ("encoder.layers.0.feed_forward", "scores", 1, 0),
+    ("decoder.layers.2.cross_attention", "scores", 1, 2),
+    ("decoder.layers.2.feed_forward_add_norm", "scores", 1, 0),
+    ("output", "scores", 1, 0),
+]
+
+
+@pytest.mark.parametrize("width, column, side", [(1280, 736, 0), (375, 343, 1)])
+def test_the_room_that_is_kept_is_the_height_of_the_figure(
+    browser: Browser, url: str, width: int, column: int, side: int
+) -> None:
+    with browser.new_context(viewport={"width": width, "height": 800}) as context:
+        page = context.new_page()
+        opened(page, url, REAL)
+        page.add_style_tag(content=f"main {{ width: {column}px }}")  # that of a page of the book
+        for at, step, token, head in OPENINGS:
+            page.evaluate("choose", [at, step, token, head, 0])
+            matrix_there(page)
+            bottom = page.evaluate("""() => {
+              const host = document.querySelector("bbb-inside")
+              const parts = [...host.shadowRoot.children].filter(node => !node.matches("style, .unseen"))
+              const bottoms = parts.map(node => node.getBoundingClientRect().bottom)
+              return Math.max(...bottoms) - host.getBoundingClientRect().top
+            }""")
+            room = InsideFigure(at=at, step=step).room[side]
+            assert bottom <= room < bottom + 36, (at, step)  # two lines, which the words of one token may need
 
 
 def test_nothing_moves_for_readers_who_asked_for_no_motion(browser: Browser, url: str) -> None:

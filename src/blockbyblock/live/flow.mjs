@@ -119,15 +119,16 @@ export const FLOW_LOOK =
 .side { font-size: 0.75rem; margin: 0.25rem 0 0 }
 .end { position: relative }
 .end:is(.written, .decoder) { padding-right: 8px }
-.end:is(.written, .decoder)::after { border: 0 solid var(--bbb-decoder); content: ""; position: absolute; right: 0.25px }
-.end.written::after { border-width: 1.5px 1.5px 0 0; bottom: 0; top: 0.8rem; width: 40px }
-.end.decoder::after { border-width: 0 1.5px 1.5px 0; height: 0.8rem; top: 0; width: 14px }
+.end:is(.written, .decoder)::after { border: 0 solid var(--bbb-decoder); content: ""; position: absolute; right: 0 }
+.end.written::after { border-width: 2px 2px 0 0; bottom: 0; top: 0.8rem; width: 40px }
+.end.decoder::after { border-width: 0 2px 2px 0; height: 0.8rem; top: 0; width: 14px }
 .end.decoder::before { border: solid transparent; border-right-color: var(--bbb-decoder); border-width: 4px 7px 4px 0; content: "";
-  position: absolute; right: 14px; top: calc(0.8rem - 4.75px) }
+  position: absolute; right: 14px; top: calc(0.8rem - 5px) }
 .end.decoder .side { padding-right: 16px }
-.fed .loop { stroke-width: 3.5 }
-.fed .end.written::after { border-width: 3.5px 3.5px 0 0; right: -0.75px }
-.fed .end.decoder::after { border-width: 0 3.5px 3.5px 0; right: -0.75px }
+.loop { stroke-width: 2 }
+.fed .loop { stroke-width: 4 }
+.fed .end.written::after { border-width: 4px 4px 0 0; right: -1px }
+.fed .end.decoder::after { border-width: 0 4px 4px 0; right: -1px }
 .side.encoder { color: var(--bbb-encoder) }
 .side.decoder { color: var(--bbb-decoder) }
 .tokens { display: flex; flex-wrap: wrap; gap: 3px; max-height: 8rem; overflow: auto; padding: 2px }

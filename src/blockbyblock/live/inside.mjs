@@ -2,11 +2,12 @@
 // and, once more, the worker that translates other sentences.
 
 import { apart, APART_LOOK } from "./apart.mjs"
+import { ASKED_LOOK, sentences } from "./asked.mjs"
 import { engine } from "./engine.mjs"
 import { figure, h, hint, put } from "./figure.mjs"
 import { flow, FLOW_LOOK } from "./flow.mjs"
 import { OPENED_LOOK } from "./opened.mjs"
-import { loading, LOADING_LOOK, megabytes, modelNotes } from "./loading.mjs"
+import { LOADING_LOOK, modelNotes } from "./loading.mjs"
 import { looksOf, OPENED_ATTENTION_LOOK } from "./opened_attention.mjs"
 import { panel, PANEL_LOOK } from "./panel.mjs"
 import { storedPassage } from "./passage.mjs"
@@ -20,59 +21,6 @@ import { walkThrough } from "./walk.mjs"
 
 const ROOT =
   globalThis.document && !import.meta.url.startsWith("blob:") ? new URL("../../book/", import.meta.url) : null
-
-/** The sentence that is looked into, and the field for another one. */
-function sentences(model, ask) {
-  const [source, target] = model.get("languages")
-  const progress = loading(model.get("size"))
-  let typing = false // what a reader has typed and not asked for yet is theirs
-  const send = () => {
-    typing = false
-    ask(field.value)
-  }
-  const press = event => {
-    if (event.key !== "Enter") return
-    event.preventDefault()
-    send()
-  }
-  const field = h("input", {
-    type: "text",
-    lang: source[1],
-    spellcheck: "false",
-    autocomplete: "off",
-    onkeydown: press,
-    oninput: () => (typing = true),
-    "aria-label": `${source[0]} sentence`,
-  })
-  const button = h("button", { type: "button", onclick: send })
-  const written = h("strong", { lang: target[1] })
-  const message = h("p", { class: "message", role: "alert" })
-  const node = h(
-    "div",
-    { class: "asked" },
-    h("div", { class: "typed" }, field, button, h("span", { role: "status" }, "→ ", written)),
-    progress.node,
-    message,
-  )
-  const label = state => {
-    button.disabled = state === "loading"
-    button.textContent = {
-      empty: `Load the model (${megabytes(model.get("size"))} MB) for your own sentence`,
-      loading: "Loading the model …",
-      ready: "Translate",
-    }[state]
-  }
-  return {
-    node,
-    label,
-    progress: progress.update,
-    say: words => (message.textContent = words),
-    show: (text, translation) => {
-      if (!typing) field.value = text
-      written.textContent = translation
-    },
-  }
-}
 
 function build(model) {
   let passage = null // what is looked into
@@ -127,7 +75,7 @@ function build(model) {
   const bar = tour(walk, ways.button)
   const scene = h("div", { class: "scene", "aria-busy": "true" }, bar.node, map.node, block.node)
   const nodes = [
-    hint("follow a token with the button, or open a box or a picture of the map. Then choose another token."),
+    hint("follow a token, or open a box or a picture of the map. Then choose another token."),
     asked.node,
     scene,
     ...modelNotes(model),
@@ -162,7 +110,7 @@ function build(model) {
     const left = hasLeft()
     const onWalk = stop && !left
     const words = block.update(passage, chosen, onWalk ? "" : chapter("Built in chapter", chapterOf(at, step)))
-    said = bar.update(stop, walked.stops, left, onWalk ? chapter("Chapter", walked.stops[stop - 1].chapter) : "") || words
+    said = bar.update(stop, walked, left, onWalk ? chapter("Chapter", walked.stops[stop - 1].chapter) : "") || words
     return said
   }
   const follow = () => passage && model.get("stop") && stand(model.get("stop")) // Python has set the stop
@@ -266,16 +214,11 @@ const look = `
   .tour { position: sticky; top: 3rem; z-index: 2 }
 }
 .flow { max-width: 100%; overflow-x: auto; padding: 3px 3px 8px }
-.asked { margin-bottom: 0.5rem }
-.typed { align-items: center; display: flex; flex-wrap: wrap; gap: 0.35rem 0.75rem }
-.typed input { flex: 1 1 16rem; font-size: 1rem; min-width: 0; padding: 0.2rem 0.5rem }
-.typed strong { overflow-wrap: anywhere }
-.message { font-weight: 600; margin: 0.25rem 0; overflow-wrap: anywhere }
 a { color: var(--bbb-accent) }
 [hidden] { display: none !important }
 `
 
-const LOOKS = [LOADING_LOOK, FLOW_LOOK, SHEET_LOOK, OPENED_LOOK, OPENED_ATTENTION_LOOK, PANEL_LOOK, TOUR_LOOK, APART_LOOK, look]
+const LOOKS = [ASKED_LOOK, LOADING_LOOK, FLOW_LOOK, SHEET_LOOK, OPENED_LOOK, OPENED_ATTENTION_LOOK, PANEL_LOOK, TOUR_LOOK, APART_LOOK, look]
 
 export default globalThis.document
   ? figure({

@@ -44,17 +44,18 @@ _LIT_STEPS = dict(
     )
 )
 
-# px, on a wide screen and on a phone, by the end of the place's name or by the step of an attention.
+# px, on a wide screen and on a phone, by the end of the place's name or by the step of an attention: where the chapters
+# open them.
 _ROOMS = {
-    "_embedding": (1005, 1567),
-    "_positions": (1005, 1567),
-    "_add_norm": (1005, 1697),
-    "feed_forward": (1005, 1839),
-    "output": (1005, 1873),
-    "projections": (1007, 2022),
-    "scores": (1024, 2039),
-    "sum": (1005, 1946),
-    "concat": (1005, 1696),
+    "_embedding": (1005, 1561),
+    "_positions": (1005, 1561),
+    "_add_norm": (1005, 1704),
+    "feed_forward": (1005, 1826),
+    "output": (1005, 1851),
+    "projections": (1005, 2013),
+    "scores": (1010, 2030),
+    "sum": (1005, 1920),
+    "concat": (1005, 1690),
 }
 
 
@@ -79,6 +80,9 @@ class InsideFigure(ModelFigure):
     A place, a token and a head are chosen, here or by hand, and can be read and set. Names of places are those of the
     package's modules; token, head and feature count from 0, as the package does (the page shows them from 1).
 
+    `stop` is the stop of the walk, from 1, and 0 before it begins: set it to go there. It is kept while something else
+    is looked at, and the figure leads back to it.
+
     Args:
         text: the sentence that is translated, by greedy search.
         at: the place that is opened: "source_embedding", "source_positions", "target_embedding", "target_positions",
@@ -100,7 +104,7 @@ class InsideFigure(ModelFigure):
     """
 
     module = "inside"
-    room = (1024, 2039)
+    room = (1010, 2030)
 
     text = Unicode().tag(sync=True)
     translation = Unicode().tag(sync=True)

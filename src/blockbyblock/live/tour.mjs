@@ -3,7 +3,7 @@
 import { h } from "./figure.mjs"
 
 /**
- * `walk(by)` is called with 1 or -1; `aside` is one more button. `update(stop, stops, left, link)` shows a stop, from 1; 0 is
+ * `walk(by)` is called with 1 or -1; `aside` is one more button. `update(stop, {stops, invitation}, left, link)` shows a stop, from 1; 0 is
  * none yet. `left` says that something else is looked at: then the bar leads back to the stop.
  */
 export function tour(walk, aside) {
@@ -23,7 +23,7 @@ export function tour(walk, aside) {
     h("div", { class: "controls" }, back, next, counter, aside),
     said,
   )
-  const update = (stop, stops, left, link) => {
+  const update = (stop, { stops, invitation }, left, link) => {
     const { activeElement } = node.getRootNode()
     const ends = { first: left || stop < 2, last: !left && stop === stops.length }
     const loses =
@@ -37,7 +37,7 @@ export function tour(walk, aside) {
     counter.textContent = stop && !left ? `${stop} of ${stops.length}` : ""
     const words = left
       ? [`You have left the walk at stop ${stop} of ${stops.length}: something else is open.`]
-      : [`${stops.length} stops, from a token of the source to the word that it becomes.`]
+      : [invitation]
     said.replaceChildren(...(stop && !left ? [stops[stop - 1].sentence, " ", link] : words))
     return stop && !left ? `${counter.textContent}. ${said.textContent}` : ""
   }

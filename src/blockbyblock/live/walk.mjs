@@ -7,9 +7,9 @@ import { layersOf } from "./places.mjs"
 import { grouped } from "./sheet.mjs"
 
 /**
- * The walk through one passage: {stops, followed}. A stop is {at, step, token, head, chapter, sentence}. `followed` is
+ * The walk through one passage: {stops, followed, invitation}. A stop is {at, step, token, head, chapter, sentence}. `followed` is
  * {encoder, written}: the source token, 1 or 0 where only <end> follows it, and the step of the decoder that looks most at it
- * in the last layer.
+ * in the last layer. `invitation` says what the walk is about.
  */
 export function walkThrough(passage) {
   const { source, read, written, pieces, tensors, heads, size, vocab, top, logTotals } = passage
@@ -197,7 +197,7 @@ export function walkThrough(passage) {
         : "With this token the translation ends: there is no next step.",
     ),
   ]
-  return { stops, followed: { encoder: from, written: to } }
+  return { stops, followed: { encoder: from, written: to }, invitation: `${stops.length} stops follow ${token} through the model, until ${word} is written.` }
 }
 
 /** A piece within a sentence; one that is read from right to left does not turn what follows it. */
