@@ -681,6 +681,19 @@ def test_an_own_sentence_is_text_whatever_it_holds(
     assert overflow(loaded) == 0
 
 
+def test_a_token_is_shown_in_the_page_as_python_shows_it(stored: Callable[[str], Page]) -> None:
+    codes = [
+        *range(0x250),
+        *range(0x600, 0x620),
+        *range(0x1800, 0x1810),
+        *range(0x2000, 0x2070),
+        *range(0xFE00, 0xFE20),
+    ]
+    pieces = [f"{end}{chr(code)}b" for code in [*codes, 0x3164, 0xFEFF, 0xFFA0, 0xE0041, 0x1F469] for end in ("a", "")]
+    shown = "async pieces => pieces.map((await import('./source/figure.mjs')).visible)"
+    assert stored(TINY).evaluate(shown, pieces) == [visible(piece) for piece in pieces]
+
+
 def overflow(page: Page) -> int:
     return page.evaluate("document.scrollingElement.scrollWidth - document.scrollingElement.clientWidth")
 
