@@ -22,8 +22,8 @@ from blockbyblock.decoding import Hypothesis
 from blockbyblock.live import InsideFigure
 from blockbyblock.live.figure import STATIC
 from blockbyblock.live.inside import SENTENCE
+from blockbyblock.live.model import MODEL
 from blockbyblock.live.trace import COLUMNS, OUTPUTS, STRONGEST, TOP, Trace, places
-from blockbyblock.live.translator import MODEL
 from blockbyblock.portable import SCALE, load_portable
 from blockbyblock.translator import Translator
 from blockbyblock.weights import KEY, model_weights

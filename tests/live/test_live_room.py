@@ -8,7 +8,7 @@ from traitlets import link
 
 from blockbyblock import live
 from blockbyblock.figures.palette import PALETTE
-from blockbyblock.live.figure import STATIC, LiveFigure, palette_css, rounded, table
+from blockbyblock.live.figure import STATIC, LiveFigure, palette_css, rounded, table, visible
 from blockbyblock.live.modules import FOLDER, joined, module_names
 from book._tools.notebooks import KERNEL_ENVIRONMENT
 
@@ -123,3 +123,23 @@ def test_each_figure_has_its_module_its_element_and_says_what_to_try(kind):
 
 def test_the_classes_are_all_here():
     assert {live.AttentionFigure, live.MasksFigure, live.PositionsFigure, live.SplitConcatFigure} <= set(CLASSES)
+
+
+@pytest.mark.parametrize(
+    "piece, shown",
+    [
+        (" cat", "cat"),
+        ("  ", "␣␣"),
+        ("", "␣"),
+        ("\t\n", "␉␊"),
+        ("\x00\x7f\x85", "␀␡U+0085"),
+        ("\u202eodd", "U+202Eodd"),
+        ("a\u200db\u00a0", "aU+200DbU+00A0"),
+        ("\u2028\ufeff\ufe0f\u115f", "U+2028U+FEFFU+FE0FU+115F"),
+        ("\U000e0041", "U+E0041"),
+        ("<end>", "<end>"),
+        ("ß\u0301 שלום 👩 \ufffd", "ß\u0301 שלום 👩 \ufffd"),
+    ],
+)
+def test_what_cannot_be_seen_of_a_token_is_named(piece, shown):
+    assert visible(piece) == shown

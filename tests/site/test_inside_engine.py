@@ -20,8 +20,8 @@ from tiny_translator import LESSONS, held_out, tiny, write
 from torch import Tensor
 
 from blockbyblock.live.inside import SENTENCE, InsideFigure, trace_name
+from blockbyblock.live.model import MODEL, digest_of
 from blockbyblock.live.trace import STRONGEST, TOP, Trace, places
-from blockbyblock.live.translator import MODEL, digest_of
 from blockbyblock.portable import load_portable
 from blockbyblock.weights import model_weights
 

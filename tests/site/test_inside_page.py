@@ -15,9 +15,10 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, e
 from tiny_translator import LESSONS
 
 from blockbyblock.live import InsideFigure
+from blockbyblock.live.figure import visible
 from blockbyblock.live.inside import SENTENCE, STOPS
+from blockbyblock.live.model import MODEL
 from blockbyblock.live.trace import Trace
-from blockbyblock.live.translator import MODEL
 from blockbyblock.portable import load_portable
 
 pytestmark = [
@@ -140,7 +141,7 @@ def translated(page: Page, trace: Trace) -> None:
     """Ask for a sentence, and wait until it is there: its translation may be that of the one before."""
     ask(page, trace.text)
     pieces = trace.translator.tokenizer.pieces(trace.source)
-    page.wait_for_function("pieces => reads(pieces)", arg=[piece.strip() or "␣" for piece in pieces])
+    page.wait_for_function("pieces => reads(pieces)", arg=[visible(piece) for piece in pieces])
     expect(page.locator("bbb-inside .typed strong")).to_have_text(trace.translation)
 
 
@@ -311,7 +312,7 @@ def numbers_of_the_walk(trace: Trace, tensors: dict[str, torch.Tensor]) -> dict[
         19: firing(f"{D}.0.feed_forward", step),
         20: [float(cross[1][:, step, source].max())],
         21: [
-            float((cross[2][:, step, source] > 0.5).sum()),
+            *([] if (certain := int((cross[2][:, step, source] > 0.5).sum())) == config.heads else [certain]),
             config.heads,
             float(cross[2][:, step, source].argmax()) + 1,
             float(cross[2][:, step, source].max()),
@@ -389,7 +390,7 @@ def test_the_walk_by_keyboard_alone_from_end_to_end_and_back(
 
 
 DRAWN = """async () => {
-  const next = [...document.querySelector("bbb-inside").shadowRoot.querySelectorAll(".tour button")].at(-1)
+  const next = document.querySelector("bbb-inside").shadowRoot.querySelector(".tour .next")
   const times = []
   for (let stop = 0; stop < 25; stop++) {
     const began = performance.now()
@@ -417,8 +418,9 @@ def test_how_long_a_step_of_the_walk_takes(
     page.close()
 
 
-def test_nothing_is_drawn_or_fetched_of_a_place_that_is_half_set(stored: Callable[[str], Page]) -> None:
-    page = stored(TINY)
+def test_nothing_is_drawn_or_fetched_of_a_place_that_is_half_set(context: BrowserContext, url: str) -> None:
+    page = context.new_page()
+    opened(page, url)
     page.evaluate("choose", ["source_embedding", "scores", 0, 0, 0])
     counted = """() => {
       const root = document.querySelector("bbb-inside").shadowRoot
@@ -426,7 +428,7 @@ def test_nothing_is_drawn_or_fetched_of_a_place_that_is_half_set(stored: Callabl
       const body = root.querySelector(".opened .body")
       new MutationObserver(all => (window.drawings += all.filter(each => each.addedNodes.length).length))
         .observe(body, { childList: true })
-      const next = [...root.querySelectorAll(".tour button")].at(-1)
+      const next = root.querySelector(".tour .next")
       for (let stop = 0; stop < 20; stop++) next.click()
     }"""
     asked: list[str] = []
@@ -435,7 +437,81 @@ def test_nothing_is_drawn_or_fetched_of_a_place_that_is_half_set(stored: Callabl
     matrix_there(page)
     assert page.evaluate("drawings") <= 20
     assert len(asked) <= 2 * 3  # weights, scales and biases of the two stops that show a matrix
-    page.evaluate("choose", ["source_embedding", "scores", 0, 0, 0])
+    page.close()
+
+
+def at_stop(page: Page, stop: int) -> dict[str, Any]:
+    for _ in range(stop):
+        page.locator("bbb-inside .tour .next").click()
+    found = see(page)
+    assert found["counter"] == f"{stop} of 25"
+    return found
+
+
+@pytest.mark.parametrize(
+    "leave",
+    [
+        "choose(['output', 'scores', 0, 0, 0])",
+        "[...document.querySelector('bbb-inside').shadowRoot.querySelectorAll('.flow .token')].at(-1).click()",
+        "document.querySelector('bbb-inside').shadowRoot.querySelector('.opened fieldset input').click()",
+        """() => {
+          const select = document.querySelector('bbb-inside').shadowRoot.querySelector('select')
+          select.value = (Number(select.value) + 1) % 4
+          select.dispatchEvent(new Event('change'))
+        }""",
+    ],
+    ids=["block", "token", "step", "head"],
+)
+def test_who_leaves_the_walk_is_told_and_comes_back_to_the_stop(context: BrowserContext, url: str, leave: str) -> None:
+    page = context.new_page()
+    figure = opened(page, url)
+    before = at_stop(page, 4)
+    page.evaluate(leave)
+    left = see(page)
+    assert left["said"] == "You have left the walk at stop 4 of 25: something else is open."
+    assert (left["counter"], len(left["links"])) == ("", 1)  # the block's chapter, not the stop's
+    expect(figure.get_by_role("button", name="Back")).to_be_disabled()
+    expect(figure.locator(".unseen[role=status]")).not_to_contain_text("of 25")
+    figure.get_by_role("button", name="Return to stop 4").press("ArrowRight")  # with the arrow keys, too
+    assert see(page) == before
+    page.keyboard.press("ArrowRight")
+    assert see(page)["counter"] == "5 of 25"
+    page.close()
+
+
+def test_a_feature_is_read_without_leaving_the_walk(context: BrowserContext, url: str) -> None:
+    page = context.new_page()
+    figure = opened(page, url)
+    at_stop(page, 4)
+    figure.get_by_role("slider", name="Feature").press("ArrowRight")
+    assert see(page)["counter"] == "4 of 25"
+    page.close()
+
+
+def test_a_new_sentence_leaves_who_has_left_the_walk_where_they_are(context: BrowserContext, url: str) -> None:
+    page = context.new_page()
+    figure = opened(page, url)
+    at_stop(page, 3)
+    page.evaluate("choose(['output', 'scores', 0, 0, 0])")
+    figure.get_by_role("textbox").fill(LESSONS[1][0])
+    figure.get_by_role("button", name="Load the model").click()
+    expect(figure.locator(".typed strong")).to_have_text(LESSONS[1][1])
+    assert see(page)["title"] == "Linear and softmax"
+    figure.get_by_role("button", name="Return to stop 3").click()
+    assert see(page)["counter"] == "3 of 25"
+    page.close()
+
+
+def test_a_walk_key_that_an_input_method_takes_moves_nothing(context: BrowserContext, url: str) -> None:
+    page = context.new_page()
+    figure = opened(page, url)
+    at_stop(page, 2)
+    for init in ("isComposing: true", "keyCode: 229"):
+        figure.locator(".tour .next").evaluate(
+            f"node => node.dispatchEvent(new KeyboardEvent('keydown', {{ key: 'ArrowRight', bubbles: true, {init} }}))"
+        )
+    assert see(page)["counter"] == "2 of 25"
+    page.close()
 
 
 # Choosing -------------------------------------------------------------------------------------------------------------
@@ -470,20 +546,20 @@ def test_blocks_and_tokens_are_chosen_by_keyboard(stored: Callable[[str], Page],
     expect(figure.locator(".sheet caption").last).to_contain_text("The keys")
 
 
-def test_a_change_is_announced_in_one_sentence(stored: Callable[[str], Page]) -> None:
-    page = stored(TINY)
-    figure = page.locator("bbb-inside")
+def test_a_change_is_announced_in_one_sentence(context: BrowserContext, url: str) -> None:
+    page = context.new_page()
+    figure = opened(page, url)
     page.evaluate("choose", ["source_positions", "scores", 0, 0, 0])
     status = figure.locator(".unseen[role=status]")
-    expect(status).to_contain_text("Positional encoding. The pattern")
+    expect(status).to_contain_text("Positional encoding of the input. The pattern")
     status.evaluate("""node => {
       window.heard = []
       new MutationObserver(() => heard.push(node.textContent)).observe(node, { childList: true, characterData: true })
     }""")
-    figure.locator(".tour button").last.click()
+    figure.locator(".tour .next").click()
     expect(status).to_contain_text("1 of 25.")
     for _ in range(3):
-        figure.locator(".tour button").last.press("ArrowRight")
+        figure.locator(".tour .next").press("ArrowRight")
     expect(status).to_contain_text("4 of 25.")
     page.wait_for_timeout(500)
     heard = page.evaluate("heard")
@@ -492,6 +568,56 @@ def test_a_change_is_announced_in_one_sentence(stored: Callable[[str], Page]) ->
     assert len(heard) <= 4
     figure.get_by_role("button", name="Linear and softmax").press("Enter")
     expect(status).to_contain_text("Linear and softmax. ")
+    page.close()
+
+
+NAMES = """() => [...document.querySelector("bbb-inside").shadowRoot.querySelectorAll("button, input, select, [role]")]
+  .filter(node => node.checkVisibility() && !["status", "alert", "img"].includes(node.role))
+  .map(node => node.ariaLabel ?? node.labels?.[0]?.textContent ?? node.textContent)"""
+
+
+@pytest.mark.parametrize("at", ["decoder.layers.2.cross_attention", "output"])
+def test_no_two_controls_have_one_name(stored: Callable[[str], Page], at: str) -> None:
+    page = stored(REAL)  # with “the” twice in the source, and what is written and read below and above
+    page.evaluate("choose", [at, "scores", 1, 0, 0])
+    names = page.evaluate(NAMES)
+    assert len(names) > 40
+    assert [each for each in set(names) if names.count(each) > 1] == []
+    shown = page.evaluate("""() => [...document.querySelector("bbb-inside").shadowRoot.querySelectorAll("[aria-label]")]
+      .filter(node => node.matches("button") && node.textContent)
+      .filter(node => !node.ariaLabel.toLowerCase().includes(node.textContent.toLowerCase()))
+      .map(node => node.textContent)""")
+    assert shown == []  # who speaks to a computer says what is to be read
+
+
+def test_where_no_hidden_unit_fires_the_picture_is_even_and_said(
+    stored: Callable[[str], Page], traces: dict[str, Trace]
+) -> None:
+    page = stored(TINY)
+    found = page.evaluate(
+        """async trace => {
+      const { storedPassage } = await import("./source/passage.mjs")
+      const { opened } = await import("./source/opened.mjs")
+      const { walkThrough } = await import("./source/walk.mjs")
+      const passage = storedPassage(await (await fetch(`models/${trace}.safetensors`)).arrayBuffer())
+      const at = "encoder.layers.0.feed_forward"
+      for (const each of passage.tensors[`${at}.hidden_projection`]) each.fill(-1)
+      const painted = []
+      const paint = (canvas, numbers, scale) => painted.push(...Array.from(numbers, number => number / scale))
+      const view = opened(passage, { at, step: "scores", token: 1, head: 0 }, paint)
+      view.read(0)
+      return [painted.every(Number.isFinite), view.nodes.map(node => node.textContent).join(" "),
+        walkThrough(passage).stops[7].sentence]
+    }""",
+        page.evaluate("JSON.parse(document.querySelector('bbb-inside script').textContent).trace"),
+    )
+    even, text, sentence = found
+    width = traces[TINY].model.config.d_ff
+    assert even
+    assert f"None of the {width:,} units fires" in text
+    assert "NaN" not in text
+    assert "strongest units add" not in text
+    assert f"none of its {width:,} hidden units fires" in sentence
 
 
 # A sentence of one's own ----------------------------------------------------------------------------------------------
@@ -523,8 +649,8 @@ def test_an_own_sentence_is_text_whatever_it_holds(
     chips = figure.locator(".flow .tokens").evaluate_all(
         "all => all.map(each => [...each.children].map(n => n.textContent))"
     )
-    expected = [[piece.strip() or "␣" for piece in pieces(ids)] for ids in (trace.source, trace.read, trace.written)]
-    assert [[piece.strip("\ufeff") for piece in each] for each in sorted(chips)] == sorted(expected)
+    expected = [[visible(piece) for piece in pieces(ids)] for ids in (trace.source, trace.read, trace.written)]
+    assert sorted(chips) == sorted(expected)
     shown, largest = Shown(trace, trace.tensors()), 0.0
     for at, step in [
         ("decoder.layers.2.cross_attention", "scores"),
@@ -541,14 +667,31 @@ def test_an_own_sentence_is_text_whatever_it_holds(
     matrix_there(loaded)
     found = see(loaded)["numbers"]
     assert off(found, shown("encoder.layers.1.self_attention", "projections", 0, 1, 2), text) < CLOSE
-    for _ in range(25):
-        figure.locator(".tour button").last.click()
+    if figure.locator(".tour .next").inner_text().startswith("Return"):
+        figure.locator(".tour .next").click()
+    while figure.get_by_role("button", name="Back").is_enabled():
+        figure.get_by_role("button", name="Back").click()
+    while figure.locator(".tour .next").is_enabled():
+        figure.locator(".tour .next").click()
     assert see(loaded)["counter"] == "25 of 25"
     assert "NaN" not in figure.inner_text()
     assert "undefined" not in figure.inner_text()
     assert loaded.title() == "Translator"
     assert loaded.locator("bbb-inside b, bbb-inside script").count() == 1  # the values beside the figure
     assert overflow(loaded) == 0
+
+
+def test_a_token_is_shown_in_the_page_as_python_shows_it(stored: Callable[[str], Page]) -> None:
+    codes = [
+        *range(0x250),
+        *range(0x600, 0x620),
+        *range(0x1800, 0x1810),
+        *range(0x2000, 0x2070),
+        *range(0xFE00, 0xFE20),
+    ]
+    pieces = [f"{end}{chr(code)}b" for code in [*codes, 0x3164, 0xFEFF, 0xFFA0, 0xE0041, 0x1F469] for end in ("a", "")]
+    shown = "async pieces => pieces.map((await import('./source/figure.mjs')).visible)"
+    assert stored(TINY).evaluate(shown, pieces) == [visible(piece) for piece in pieces]
 
 
 def overflow(page: Page) -> int:
@@ -692,21 +835,40 @@ def test_a_model_that_does_not_come_is_told_and_may_be_asked_for_again(
         stored_still_works(page, traces)
         page.evaluate("choose", ["encoder.layers.0.self_attention", "projections", 1, 1, 1])
         if failure != "half":
-            expect(figure.locator(".body")).to_contain_text("It did not come")
+            expect(figure.locator(".body")).to_contain_text("This part of W_Q did not come. ")
+            expect(figure.locator(".body")).to_contain_text(words.removeprefix("The model did not come: ")[-8:])
         context.unroute("**/models/tiny.safetensors*")
+        if failure != "half":
+            figure.get_by_role("button", name="Ask again").click()
+            expect(figure.locator(".body")).to_contain_text("rows of W_Q")
         figure.get_by_role("textbox").fill(LESSONS[1][0])
         button.click()
         expect(figure.locator(".typed strong")).to_have_text(LESSONS[1][1])
         expect(figure.get_by_role("alert")).to_be_empty()
 
 
-def test_a_stored_sentence_that_does_not_come_is_told_and_the_model_still_works(browser: Browser, url: str) -> None:
+STORED = re.compile(r"/models/\w{12}\.safetensors")
+
+
+@pytest.mark.parametrize(
+    "answer, words",
+    [
+        (lambda route: route.fulfill(status=404), "404 Not Found."),
+        (lambda route: route.abort("internetdisconnected"), "The server does not answer."),
+        (lambda route: route.fulfill(body=b"\xff\x00\x00\x00\x00\x00\x00\x00{"), "The file is cut short"),
+    ],
+    ids=["404", "offline", "half"],
+)
+def test_a_stored_sentence_that_does_not_come_is_told_and_the_model_still_works(
+    browser: Browser, url: str, answer: Callable[[Route], None], words: str
+) -> None:
     with browser.new_context() as context:
         page = context.new_page()
-        context.route(re.compile(r"/models/\w{12}\.safetensors"), lambda route: route.fulfill(status=404))
+        context.route(STORED, answer)
         page.goto(f"{url}inside-tiny.html")
         figure = page.locator("bbb-inside")
-        expect(figure.get_by_role("alert")).to_contain_text("404")
+        expect(figure.get_by_role("alert")).to_contain_text(f"The stored sentence did not come. {words}")
+        expect(figure.get_by_role("alert")).to_contain_text("Reload the page to ask once more, or load the model")
         figure.get_by_role("button", name="Load the model").click()
         expect(figure.locator(".scene[aria-busy=false]")).to_be_attached()
         expect(figure.locator(".typed strong")).to_have_text(LESSONS[0][1])
@@ -716,40 +878,58 @@ def test_a_stored_sentence_that_does_not_come_is_told_and_the_model_still_works(
         expect(figure.locator(".body")).to_contain_text("rows of W_Q")
 
 
-def test_a_stored_sentence_that_comes_late_does_not_take_the_place_of_ones_own(browser: Browser, url: str) -> None:
+@pytest.fixture
+def held(browser: Browser, url: str) -> Iterator[tuple[Locator, list[Route]]]:
+    """A figure whose stored sentence is on its way, and the requests to let go on."""
     with browser.new_context() as context:
         page = context.new_page()
-        held: list[Route] = []
-        context.route(re.compile(r"/models/\w{12}\.safetensors"), lambda route: held.append(route))
+        routes: list[Route] = []
+        context.route(STORED, lambda route: routes.append(route))
+        page.clock.install()
         page.goto(f"{url}inside-tiny.html")
-        figure = page.locator("bbb-inside")
-        figure.get_by_role("textbox").fill(LESSONS[1][0])
-        figure.get_by_role("button", name="Load the model").click()
-        expect(figure.locator(".typed strong")).to_have_text(LESSONS[1][1])
-        for route in held:
-            route.continue_()
-        page.wait_for_timeout(500)
-        assert held
-        expect(figure.locator(".typed strong")).to_have_text(LESSONS[1][1])
+        page.clock.run_for(1000)
+        page.wait_for_function("document.querySelector('bbb-inside').shadowRoot")
+        while not routes:
+            page.wait_for_timeout(50)
+        yield page.locator("bbb-inside"), routes
 
 
-def test_a_sentence_that_comes_does_not_take_the_place_of_what_is_being_typed(browser: Browser, url: str) -> None:
-    with browser.new_context() as context:
-        page = context.new_page()
-        held: list[Route] = []
-        context.route(re.compile(r"/models/\w{12}\.safetensors"), lambda route: held.append(route))
-        page.goto(f"{url}inside-tiny.html")
-        figure = page.locator("bbb-inside")
-        figure.get_by_role("textbox").fill("half a sent")
-        page.wait_for_timeout(300)
-        for route in held:
-            route.continue_()
-        expect(figure.locator(".scene[aria-busy=false]")).to_be_attached()
-        expect(figure.get_by_role("textbox")).to_have_value("half a sent")
-        figure.get_by_role("textbox").fill(LESSONS[1][0])
-        figure.get_by_role("button", name="Load the model").click()
-        expect(figure.locator(".typed strong")).to_have_text(LESSONS[1][1])
-        expect(figure.get_by_role("textbox")).to_have_value(LESSONS[1][0])
+def test_a_stored_sentence_that_does_not_come_for_long_is_said(held: tuple[Locator, list[Route]]) -> None:
+    figure, routes = held
+    figure.page.clock.fast_forward(30_000)
+    expect(figure.get_by_role("alert")).to_contain_text("Nothing more of the sentence has come for a while")
+    for route in routes:
+        route.continue_()
+    expect(figure.locator(".scene[aria-busy=false]")).to_be_attached()
+    expect(figure.get_by_role("alert")).to_be_empty()
+
+
+def test_a_stored_sentence_that_comes_late_does_not_take_the_place_of_ones_own(
+    held: tuple[Locator, list[Route]],
+) -> None:
+    figure, routes = held
+    figure.get_by_role("textbox").fill(LESSONS[1][0])
+    figure.get_by_role("button", name="Load the model").click()
+    expect(figure.locator(".typed strong")).to_have_text(LESSONS[1][1])
+    for route in routes:
+        route.continue_()
+    figure.page.wait_for_timeout(500)
+    expect(figure.locator(".typed strong")).to_have_text(LESSONS[1][1])
+
+
+def test_a_sentence_that_comes_does_not_take_the_place_of_what_is_being_typed(
+    held: tuple[Locator, list[Route]],
+) -> None:
+    figure, routes = held
+    figure.get_by_role("textbox").fill("half a sent")
+    for route in routes:
+        route.continue_()
+    expect(figure.locator(".scene[aria-busy=false]")).to_be_attached()
+    expect(figure.get_by_role("textbox")).to_have_value("half a sent")
+    figure.get_by_role("textbox").fill(LESSONS[1][0])
+    figure.get_by_role("button", name="Load the model").click()
+    expect(figure.locator(".typed strong")).to_have_text(LESSONS[1][1])
+    expect(figure.get_by_role("textbox")).to_have_value(LESSONS[1][0])
 
 
 # Everybody ------------------------------------------------------------------------------------------------------------
@@ -811,11 +991,100 @@ def test_a_window_that_changes_its_size_while_a_block_is_open(stored: Callable[[
         assert see(page) == before
 
 
+def test_on_a_phone_the_block_is_one_touch_away_and_so_is_the_map(browser: Browser, url: str) -> None:
+    with browser.new_context(viewport={"width": 375, "height": 700}, has_touch=True) as context:
+        page = context.new_page()
+        figure = opened(page, url)
+        title = figure.locator(".opened .title")
+        expect(title).not_to_be_in_viewport()
+        figure.get_by_role("button", name="Encoder, layer 2: feed-forward", exact=True).tap()
+        expect(title).to_be_in_viewport()
+        expect(title).to_have_text("Encoder, layer 2: feed-forward")
+        covered = "([a, b]) => a.getBoundingClientRect().bottom > b.getBoundingClientRect().top + 1"
+        bar = figure.locator(".tour").element_handle()
+        assert not page.evaluate(covered, [bar, title.element_handle()])
+        figure.get_by_role("button", name="Map").tap()
+        expect(figure.get_by_role("button", name="Linear and softmax")).to_be_in_viewport()
+        figure.get_by_role("button", name="Block").tap()
+        expect(title).to_be_in_viewport()
+
+        page.set_viewport_size({"width": 1280, "height": 900})
+        expect(figure.locator(".apart")).to_be_hidden()
+
+
+def test_the_chosen_head_and_the_token_that_it_looks_at_most_stand_out(
+    stored: Callable[[str], Page], traces: dict[str, Trace]
+) -> None:
+    page, trace = stored(REAL), traces[REAL]
+    figure = page.locator("bbb-inside")
+    page.evaluate("choose", ["encoder.layers.0.self_attention", "concat", 1, 3, 0])
+    styles = "nodes => nodes.map(node => getComputedStyle(node).outlineStyle)"
+    assert figure.locator(".piece").evaluate_all(styles) == ["none"] * 3 + ["solid"] + ["none"] * 4
+    page.evaluate("choose", ["encoder.layers.0.self_attention", "scores", 1, 3, 0])
+    bold = "nodes => nodes.flatMap((n, place) => Number(getComputedStyle(n).fontWeight) > 600 ? [n.textContent] : [])"
+    most = trace.source[int(trace.tensors()["encoder.layers.0.self_attention.weights"][3, 1].argmax())]
+    assert figure.locator(".sheet tbody th").evaluate_all(bold) == [
+        visible(trace.translator.tokenizer.pieces([most])[0])
+    ]
+
+
+def test_what_is_written_is_drawn_to_where_it_is_read(stored: Callable[[str], Page]) -> None:
+    ends = stored(REAL).evaluate("""() => {
+      const root = document.querySelector("bbb-inside").shadowRoot
+      const box = selector => root.querySelector(selector).getBoundingClientRect()
+      const [scene, loop] = [box(".towers"), box(".wire.loop")]
+      const line = name => getComputedStyle(root.querySelector(name), "::after")
+      return [loop.top - scene.top, loop.bottom - scene.bottom, box(".end.written").bottom - scene.top,
+        box(".end.decoder").top - scene.bottom, line(".end.written").bottom, line(".end.decoder").top,
+        box(".end.written").right - loop.right]
+    }""")
+    *gaps, above, below, beside = ends
+    assert max(map(abs, gaps)) < 1  # one line, in three parts
+    assert (above, below) == ("0px", "0px")
+    assert abs(beside) < 3
+
+
+# Where the chapters and the cover open the figure: place, step, token, head.
+OPENINGS = [
+    ("source_embedding", "scores", 1, 0),
+    ("source_positions", "scores", 1, 0),
+    ("encoder.layers.0.self_attention", "projections", 1, 3),
+    ("encoder.layers.0.self_attention", "sum", 1, 3),
+    ("encoder.layers.0.self_attention", "concat", 1, 3),
+    ("encoder.layers.0.self_attention_add_norm", "scores", 1, 0),
+    ("encoder.layers.0.feed_forward", "scores", 1, 0),
+    ("decoder.layers.2.cross_attention", "scores", 1, 2),
+    ("decoder.layers.2.feed_forward_add_norm", "scores", 1, 0),
+    ("output", "scores", 1, 0),
+]
+
+
+@pytest.mark.parametrize("width, column, side", [(1280, 736, 0), (375, 343, 1)])
+def test_the_room_that_is_kept_is_the_height_of_the_figure(
+    browser: Browser, url: str, width: int, column: int, side: int
+) -> None:
+    with browser.new_context(viewport={"width": width, "height": 800}) as context:
+        page = context.new_page()
+        opened(page, url, REAL)
+        page.add_style_tag(content=f"main {{ width: {column}px }}")  # that of a page of the book
+        for at, step, token, head in OPENINGS:
+            page.evaluate("choose", [at, step, token, head, 0])
+            matrix_there(page)
+            bottom = page.evaluate("""() => {
+              const host = document.querySelector("bbb-inside")
+              const parts = [...host.shadowRoot.children].filter(node => !node.matches("style, .unseen"))
+              const bottoms = parts.map(node => node.getBoundingClientRect().bottom)
+              return Math.max(...bottoms) - host.getBoundingClientRect().top
+            }""")
+            room = InsideFigure(at=at, step=step).room[side]
+            assert bottom <= room < bottom + 36, (at, step)  # two lines, which the words of one token may need
+
+
 def test_nothing_moves_for_readers_who_asked_for_no_motion(browser: Browser, url: str) -> None:
     with browser.new_context(reduced_motion="reduce") as context:
         page = context.new_page()
         opened(page, url)
-        page.locator("bbb-inside").locator(".tour button").last.click()
+        page.locator("bbb-inside").locator(".tour .next").click()
         assert page.evaluate("document.getAnimations().length") == 0
         moving = """[...document.querySelector("bbb-inside").shadowRoot.querySelectorAll("*")].filter(node => {
           const { transitionDuration, animationName } = getComputedStyle(node)

@@ -18,7 +18,7 @@ from tiny_translator import BESIDE_SPACE, held_out, tiny, write
 
 from blockbyblock.decoding import Hypothesis, beam_search, length_divisor
 from blockbyblock.live.heads import attention_maps
-from blockbyblock.live.translator import MODEL
+from blockbyblock.live.model import MODEL
 from blockbyblock.portable import load_portable, save_portable
 from blockbyblock.translator import Translator
 

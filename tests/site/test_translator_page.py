@@ -15,7 +15,7 @@ from tiny_translator import held_out, taught, write
 
 from blockbyblock.live import TranslatorFigure
 from blockbyblock.live.heads import attention_maps
-from blockbyblock.live.translator import LIMITS, MODEL
+from blockbyblock.live.model import LIMITS, MODEL
 from blockbyblock.portable import load_portable
 from blockbyblock.translator import Translator
 from book_site import models

@@ -15,7 +15,7 @@ from sphinx.application import Sphinx
 from sphinx.util import logging
 
 from blockbyblock.live import InsideFigure
-from blockbyblock.live.translator import digest_of
+from blockbyblock.live.model import digest_of
 from blockbyblock.pretrained import MODELS
 
 logger = logging.getLogger(__name__)

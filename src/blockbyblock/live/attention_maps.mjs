@@ -1,6 +1,6 @@
 // Every attention of a model, head by head: an overview of all heads of one kind, and the one that is chosen, large.
 
-import { choice, decimals, h, put, svg, turn } from "./figure.mjs"
+import { choice, decimals, h, put, svg, turn, visible } from "./figure.mjs"
 
 // Which pieces stand at the rows, those that look, and at the columns, those that are looked at.
 const KINDS = {
@@ -139,8 +139,8 @@ function chosenHead(model) {
     place = [clamp(row, rows.length), clamp(column, rows.at(-1).length)]
     turn(frame, { x: CELL * place[1], y: CELL * place[0] })
     const weight = rows[place[0]][place[1]]
-    const from = labels.rows[place[0]].trim()
-    const to = labels.columns[place[1]].trim()
+    const from = visible(labels.rows[place[0]])
+    const to = visible(labels.columns[place[1]])
     title.textContent = name[0].toUpperCase() + name.slice(1)
     const value = h("data", { value: weight ?? 0 }, weight === undefined ? "none: the future" : decimals(weight, 3))
     reading.replaceChildren(h("q", {}, from), " looks at ", h("q", {}, to), ": ", value)
@@ -154,7 +154,7 @@ function clamp(index, length) {
 }
 
 function shortened(piece) {
-  const text = piece.trim()
+  const text = visible(piece)
   return text.length > LONGEST ? `${text.slice(0, LONGEST - 1)}…` : text
 }
 

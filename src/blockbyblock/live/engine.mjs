@@ -1,8 +1,9 @@
 // The way from a page to the worker that translates for it (translation.mjs), with a model in it.
 
+import { late, PATIENCE } from "./loading.mjs"
+
 // In a notebook a module is a blob, whose address is taken back once it has been read; until then its text is asked for.
 const ownText = globalThis.document && import.meta.url.startsWith("blob:") ? fetch(import.meta.url) : null
-const PATIENCE = 20_000 // ms in which nothing has come of a model: then the reader is told
 const TOO_OLD = "This browser runs no module in a worker: it is too old for the translator."
 
 /**
@@ -24,7 +25,7 @@ export function engine(model, tell) {
   }
   const wait = () => {
     clearTimeout(waiting)
-    waiting = setTimeout(() => tell.stalled({ message: model.send ? SILENT_PYTHON : SILENT_SERVER }), PATIENCE)
+    waiting = setTimeout(() => tell.stalled({ message: `${late(model, "the model")} ${model.send ? "" : ASK_AGAIN}`.trim() }), PATIENCE)
   }
   const load = async () => {
     stop()
@@ -63,10 +64,7 @@ export function engine(model, tell) {
   }
 }
 
-const SILENT_SERVER =
-  "Nothing more of the model has come for a while: the connection is slow, or gone. It may still come; the button asks again."
-const SILENT_PYTHON =
-  "Python has not sent the model yet: its kernel is busy, or has ended. A busy one answers once it is free; after a restart, run the cell again."
+const ASK_AGAIN = "The button asks again."
 
 function stopped(message) {
   return message ? `What translates has stopped: ${message}` : "What translates could not be loaded: the server does not answer."

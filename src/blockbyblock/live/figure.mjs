@@ -72,7 +72,8 @@ export function put(model, key, value) {
 }
 
 /**
- * Make an HTML element. An attribute that starts with "on" is a listener; true and false set or leave out.
+ * Make an HTML element. An attribute that starts with "on" is a listener; true and false set or leave out, but for ARIA's,
+ * whose values they are.
  *
  * A listener for keys is not told of those that an input method takes: with them a reader of Chinese or Japanese composes
  * a word, and an Enter there ends the word and asks for nothing.
@@ -90,8 +91,8 @@ function furnish(node, attributes, children) {
   for (const [key, value] of Object.entries(attributes)) {
     if (key === "onkeydown") node.addEventListener("keydown", event => composing(event) || value(event))
     else if (key.startsWith("on")) node.addEventListener(key.slice(2), value)
-    else if (value === true) node.setAttribute(key, "")
-    else if (value !== false) node.setAttribute(key, value)
+    else if (typeof value !== "boolean" || key.startsWith("aria-")) node.setAttribute(key, value)
+    else if (value) node.setAttribute(key, "")
   }
   node.append(...children)
   return node
@@ -123,6 +124,22 @@ export function show(node, value, digits = 3) {
   node.value = value
   node.textContent = decimals(value, digits)
 }
+
+/**
+ * A token as people see it: without the space before it, a control character as its picture, and any other that cannot be
+ * seen as its code point.
+ */
+export function visible(piece) {
+  const text = piece.replace(/^ +| +$/g, "")
+  if (!text) return "␣".repeat(Math.max(piece.length, 1))
+  return text.replace(INVISIBLE, character => {
+    const code = character.codePointAt(0)
+    if (code < 32) return String.fromCodePoint(0x2400 + code)
+    return code === 127 ? "␡" : `U+${code.toString(16).toUpperCase().padStart(4, "0")}`
+  })
+}
+
+const INVISIBLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]|(?! )\p{Zs}/gu
 
 /** The sum of the products of two lists. */
 export function dot(a, b) {

@@ -7,6 +7,8 @@ stands in for the figure on GitHub, without JavaScript and on a page that is ope
 
 import json
 import os
+import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any, ClassVar
@@ -98,6 +100,33 @@ class LiveFigure(AnyWidget):
             return still
         data, metadata = super()._repr_mimebundle_(**options)  # type: ignore[misc]  # None only without a view's name
         return data | still, metadata
+
+
+def visible(piece: str) -> str:
+    """Write a token as people see it, as `visible` of figure.mjs does.
+
+    The space before it is left out; a control character is its picture, any other that cannot be seen its code point.
+    """
+    text = piece.strip(" ")
+    if not text:
+        return "␣" * max(len(piece), 1)
+    return "".join(_VISIBLE.get(each) or (_code(each) if _hidden(each) else each) for each in text)
+
+
+_VISIBLE = {chr(code): chr(0x2400 + code) for code in range(32)} | {"\x7f": "␡"}
+# What Unicode lets be passed over in silence, beside the characters of category Cf.
+_IGNORABLE = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u3164\ufe00-\ufe0f\uffa0\ufff0-\ufff8\U000e0000-\U000e0fff]"
+)
+
+
+def _hidden(character: str) -> bool:
+    kind = unicodedata.category(character)
+    return kind in ("Cc", "Cf", "Zl", "Zp") or (kind == "Zs" and character != " ") or bool(_IGNORABLE.match(character))
+
+
+def _code(character: str) -> str:
+    return f"U+{ord(character):04X}"
 
 
 def rounded(value: Any) -> Any:

@@ -1,7 +1,7 @@
 // The map of the architecture, alive: the tokens below and above it, the vectors of all tokens at each place of the
 // residual stream, and what is chosen, lit everywhere.
 
-import { h, svg, turn } from "./figure.mjs"
+import { h, svg, turn, visible } from "./figure.mjs"
 import { placeOf } from "./places.mjs"
 import { pooled, scaleOf } from "./strips.mjs"
 import { CELLS, IMAGE, towers, TOWERS_LOOK, wires } from "./towers.mjs"
@@ -10,8 +10,8 @@ import { CELLS, IMAGE, towers, TOWERS_LOOK, wires } from "./towers.mjs"
 const CHOSEN = 8
 const PALE = 0.4
 const KEY =
-  "Data flows up: tokens become vectors, the encoder makes the memory of them, the decoder writes token by token. A " +
-  "strip of colour is a vector; the chosen token's is bright. ⊕ adds, then normalises."
+  "Read from below: tokens become vectors, the encoder makes the memory, the decoder writes a token and reads it next. " +
+  "A strip of colour is a vector; the chosen token's is bright. ⊕ adds, then normalises."
 
 /**
  * The flow of one figure. `open(at)` and `choose(stack, token)` are called when a block or a token is pressed.
@@ -24,7 +24,7 @@ export function flow(open, choose, paint) {
   const rows = Object.fromEntries(["encoder", "decoder", "written"].map(row => [row, h("div", { class: "tokens" })]))
   const chips = {}
   const scene = h("div", { class: "towers" })
-  const end = (words, stack, row) => h("div", {}, h("p", { class: `side ${stack}` }, words), rows[row])
+  const end = (words, stack, row) => h("div", { class: `end ${row}` }, h("p", { class: `side ${stack}` }, words), rows[row])
   const node = h(
     "section",
     { class: "flow", "aria-label": "The flow of the vectors" },
@@ -58,14 +58,19 @@ export function flow(open, choose, paint) {
     )
     drawn.scale = scaleOf(...pictures.flatMap(({ vectors }) => vectors))
     painted = ""
-    for (const [row, stack, ids] of [
-      ["encoder", "encoder", passage.source],
-      ["decoder", "decoder", passage.read],
-      ["written", "decoder", passage.written],
+    for (const [row, stack, ids, which] of [
+      ["encoder", "encoder", passage.source, "of the source"],
+      ["decoder", "decoder", passage.read, "that is read"],
+      ["written", "decoder", passage.written, "that is written"],
     ]) {
       chips[row] = ids.map((id, token) => {
-        const text = passage.pieces.get(id).trim() || "␣"
-        return h("button", { type: "button", class: "token", onclick: () => choose(stack, token) }, text)
+        const text = visible(passage.pieces.get(id))
+        const label = `${text}, token ${token + 1} ${which}` // a word may be there twice
+        return h(
+          "button",
+          { type: "button", class: "token", "aria-label": label, onclick: () => choose(stack, token) },
+          text,
+        )
       })
       rows[row].replaceChildren(...chips[row])
     }
@@ -89,7 +94,9 @@ export function flow(open, choose, paint) {
     if (painted !== `${stack} ${token}`) for (const each of pictures) picture(each, stack, token)
     painted = `${stack} ${token}`
     for (const [name, each] of drawn.buttons) turn(each, { "aria-pressed": name === at })
-    for (const [name, each] of drawn.pluses) turn(each, { "aria-current": name === at })
+    for (const parts of [drawn.pluses, drawn.ways])
+      for (const [name, each] of parts) turn(each, { "aria-current": name === at })
+    node.classList.toggle("fed", at === "output" || at === "target_embedding") // where the loop begins and ends
     for (const [row, all] of Object.entries(chips)) {
       const mine = (row === "encoder") === (stack === "encoder")
       all.forEach((each, index) => {
@@ -110,6 +117,18 @@ export const FLOW_LOOK =
 .ends { display: grid; gap: 0 20px; grid-template-columns: 158px 158px }
 .flow .key { font-size: 0.75rem; line-height: 1.3; margin: 0.25rem 0 }
 .side { font-size: 0.75rem; margin: 0.25rem 0 0 }
+.end { position: relative }
+.end:is(.written, .decoder) { padding-right: 8px }
+.end:is(.written, .decoder)::after { border: 0 solid var(--bbb-decoder); content: ""; position: absolute; right: 0 }
+.end.written::after { border-width: 2px 2px 0 0; bottom: 0; top: 0.8rem; width: 40px }
+.end.decoder::after { border-width: 0 2px 2px 0; height: 0.8rem; top: 0; width: 14px }
+.end.decoder::before { border: solid transparent; border-right-color: var(--bbb-decoder); border-width: 4px 7px 4px 0; content: "";
+  position: absolute; right: 14px; top: calc(0.8rem - 5px) }
+.end.decoder .side { padding-right: 16px }
+.loop { stroke-width: 2 }
+.fed .loop { stroke-width: 4 }
+.fed .end.written::after { border-width: 4px 4px 0 0; right: -1px }
+.fed .end.decoder::after { border-width: 0 4px 4px 0; right: -1px }
 .side.encoder { color: var(--bbb-encoder) }
 .side.decoder { color: var(--bbb-decoder) }
 .tokens { display: flex; flex-wrap: wrap; gap: 3px; max-height: 8rem; overflow: auto; padding: 2px }

@@ -1,11 +1,13 @@
 // Inside the Transformer: one real translation, every tensor of it, opened block by block. The same module is the figure
 // and, once more, the worker that translates other sentences.
 
+import { apart, APART_LOOK } from "./apart.mjs"
+import { ASKED_LOOK, sentences } from "./asked.mjs"
 import { engine } from "./engine.mjs"
 import { figure, h, hint, put } from "./figure.mjs"
 import { flow, FLOW_LOOK } from "./flow.mjs"
 import { OPENED_LOOK } from "./opened.mjs"
-import { loading, LOADING_LOOK, megabytes, modelNotes } from "./loading.mjs"
+import { LOADING_LOOK, modelNotes } from "./loading.mjs"
 import { looksOf, OPENED_ATTENTION_LOOK } from "./opened_attention.mjs"
 import { panel, PANEL_LOOK } from "./panel.mjs"
 import { storedPassage } from "./passage.mjs"
@@ -19,59 +21,6 @@ import { walkThrough } from "./walk.mjs"
 
 const ROOT =
   globalThis.document && !import.meta.url.startsWith("blob:") ? new URL("../../book/", import.meta.url) : null
-
-/** The sentence that is looked into, and the field for another one. */
-function sentences(model, ask) {
-  const { source, target } = model.get("languages")
-  const progress = loading(model.get("size"))
-  let typing = false // what a reader has typed and not asked for yet is theirs
-  const send = () => {
-    typing = false
-    ask(field.value)
-  }
-  const press = event => {
-    if (event.key !== "Enter") return
-    event.preventDefault()
-    send()
-  }
-  const field = h("input", {
-    type: "text",
-    lang: source[1],
-    spellcheck: "false",
-    autocomplete: "off",
-    onkeydown: press,
-    oninput: () => (typing = true),
-    "aria-label": `${source[0]} sentence`,
-  })
-  const button = h("button", { type: "button", onclick: send })
-  const written = h("strong", { lang: target[1] })
-  const message = h("p", { class: "message", role: "alert" })
-  const node = h(
-    "div",
-    { class: "asked" },
-    h("div", { class: "typed" }, field, button, h("span", { role: "status" }, "→ ", written)),
-    progress.node,
-    message,
-  )
-  const label = state => {
-    button.disabled = state === "loading"
-    button.textContent = {
-      empty: `Load the model (${megabytes(model.get("size"))} MB) for your own sentence`,
-      loading: "Loading the model …",
-      ready: "Translate",
-    }[state]
-  }
-  return {
-    node,
-    label,
-    progress: progress.update,
-    say: words => (message.textContent = words),
-    show: (text, translation) => {
-      if (!typing) field.value = text
-      written.textContent = translation
-    },
-  }
-}
 
 function build(model) {
   let passage = null // what is looked into
@@ -95,32 +44,45 @@ function build(model) {
     if (changed.length) model.save_changes()
   }
   const stackNow = () => placeOf(model.get("at")).stack
-  const open = at => set({ at, stop: 0, token: placeOf(at).stack === stackNow() ? model.get("token") : 0 })
+  const open = at => {
+    set({ at, token: placeOf(at).stack === stackNow() ? model.get("token") : 0 })
+    ways.reveal()
+  }
   const choose = (stack, token) => {
     const beginning = stack === "encoder" ? "source_embedding" : "target_embedding"
-    set({ at: stack === stackNow() ? model.get("at") : beginning, token, stop: 0 })
+    set({ at: stack === stackNow() ? model.get("at") : beginning, token })
   }
   const stand = stop => {
     const { at, step, token, head } = walked.stops[stop - 1]
     set({ at, step, token, head, stop })
   }
+  /** Whether something else than the stop is looked at, whoever has turned to it: a reader, or Python. */
+  const hasLeft = () => {
+    const stop = walked.stops[model.get("stop") - 1]
+    if (!stop) return false
+    const kept = placeOf(stop.at).part.endsWith("attention") && !placeOf(stop.at).norm ? ["step", "head"] : []
+    return ["at", "token", ...kept].some(key => model.get(key) !== stop[key])
+  }
   const walk = by => {
-    const stop = Math.min(Math.max(model.get("stop") + by, 1), walked.stops.length)
-    if (passage) stand(stop)
+    const stop = model.get("stop") + (hasLeft() ? 0 : by)
+    if (passage) stand(Math.min(Math.max(stop, 1), walked.stops.length))
   }
 
   const asked = sentences(model, text => source.ask(text))
   const paint = painter(asked.node)
-  const [map, bar, block] = [flow(open, choose, paint), tour(walk), panel(model, paint, outside.rows)]
+  const [map, block] = [flow(open, choose, paint), panel(model, paint, outside.rows)]
+  const ways = apart(map.node, block.node, () => bar.node)
+  const bar = tour(walk, ways.button)
   const scene = h("div", { class: "scene", "aria-busy": "true" }, bar.node, map.node, block.node)
   const nodes = [
-    hint("follow a token with the button, or open a block of the map. Then choose another token."),
+    hint("follow a token, or open a box or a picture of the map. Then choose another token."),
     asked.node,
     scene,
     ...modelNotes(model),
   ]
 
   const enter = found => {
+    const stays = !passage || !hasLeft() // on the walk, if it has begun
     passage = found
     places = found.places ?? places
     walked = walkThrough(found)
@@ -129,7 +91,7 @@ function build(model) {
     asked.say("")
     scene.setAttribute("aria-busy", "false")
     put(model, "translation", found.translation)
-    if (model.get("stop")) stand(Math.min(model.get("stop"), walked.stops.length))
+    if (model.get("stop") && stays) stand(Math.min(model.get("stop"), walked.stops.length))
     update()
   }
   const source = translations(model, outside, { enter, asked, scene })
@@ -145,18 +107,23 @@ function build(model) {
     const attends = part.endsWith("attention") && !norm
     const looks = attends ? looksOf(passage, { ...chosen, stack, part }) : null
     map.update({ ...chosen, looks, followed: stop ? walked.followed : null })
-    const words = block.update(passage, chosen, stop ? "" : chapter("Built in chapter", chapterOf(at, step)))
-    said = bar.update(stop, walked.stops, stop ? chapter("Chapter", walked.stops[stop - 1].chapter) : "") || words
+    const left = hasLeft()
+    const onWalk = stop && !left
+    const words = block.update(passage, chosen, onWalk ? "" : chapter("Built in chapter", chapterOf(at, step)))
+    said = bar.update(stop, walked, left, onWalk ? chapter("Chapter", walked.stops[stop - 1].chapter) : "") || words
     return said
   }
   const follow = () => passage && model.get("stop") && stand(model.get("stop")) // Python has set the stop
   model.on("change:stop", follow)
   const stop = () => {
     source.stop()
+    ways.stop()
     model.off("change:stop", follow)
   }
   return { nodes, update, stop }
 }
+
+const REMEDY = "Reload the page to ask once more, or load the model: it translates the sentence here."
 
 /**
  * Where passages come from: the stored one when the figure comes into sight, others from the model or from Python. `enter`
@@ -176,10 +143,10 @@ function translations(model, outside, { enter, asked: { say, label, progress }, 
     const job = ++newest
     wanted = text
     try {
-      const found = storedPassage(await outside.trace(text))
+      const found = storedPassage(await outside.trace(text, words => job === newest && say(words)))
       if (job === newest) enter(found)
     } catch ({ message }) {
-      if (job === newest) say(message)
+      if (job === newest) say(model.send ? message : `The stored sentence did not come. ${message} ${REMEDY}`)
     }
   }
   const begin = text => {
@@ -247,16 +214,11 @@ const look = `
   .tour { position: sticky; top: 3rem; z-index: 2 }
 }
 .flow { max-width: 100%; overflow-x: auto; padding: 3px 3px 8px }
-.asked { margin-bottom: 0.5rem }
-.typed { align-items: center; display: flex; flex-wrap: wrap; gap: 0.35rem 0.75rem }
-.typed input { flex: 1 1 16rem; font-size: 1rem; min-width: 0; padding: 0.2rem 0.5rem }
-.typed strong { overflow-wrap: anywhere }
-.message { font-weight: 600; margin: 0.25rem 0; overflow-wrap: anywhere }
 a { color: var(--bbb-accent) }
 [hidden] { display: none !important }
 `
 
-const LOOKS = [LOADING_LOOK, FLOW_LOOK, SHEET_LOOK, OPENED_LOOK, OPENED_ATTENTION_LOOK, PANEL_LOOK, TOUR_LOOK, look]
+const LOOKS = [ASKED_LOOK, LOADING_LOOK, FLOW_LOOK, SHEET_LOOK, OPENED_LOOK, OPENED_ATTENTION_LOOK, PANEL_LOOK, TOUR_LOOK, APART_LOOK, look]
 
 export default globalThis.document
   ? figure({

@@ -1,7 +1,7 @@
 """One real translation, every tensor of it: the map of the Transformer, alive, each block opened with its numbers."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from os import PathLike
 from pathlib import Path
@@ -13,9 +13,9 @@ from traitlets import Dict, Enum, Int, TraitError, Unicode, observe, validate
 from blockbyblock.figures.blocks import BLOCKS, chapter_of
 from blockbyblock.figures.chapters import CHAPTERS
 from blockbyblock.figures.map import architecture_map
-from blockbyblock.live.figure import LiveFigure, table
+from blockbyblock.live.figure import table, visible
+from blockbyblock.live.model import LIMITS, MODEL, ModelFigure, digest_of
 from blockbyblock.live.trace import Trace, places
-from blockbyblock.live.translator import LIMITS, MODEL, NAMES, credit, digest_of
 from blockbyblock.portable import load_portable
 from blockbyblock.translator import Translator
 
@@ -44,17 +44,18 @@ _LIT_STEPS = dict(
     )
 )
 
-# px, on a wide screen and on a phone, by the end of the place's name or by the step of an attention.
+# px, on a wide screen and on a phone, by the end of the place's name or by the step of an attention: where the chapters
+# open them.
 _ROOMS = {
-    "_embedding": (1005, 1567),
-    "_positions": (1005, 1567),
-    "_add_norm": (1005, 1697),
-    "feed_forward": (1005, 1839),
-    "output": (1005, 1873),
-    "projections": (1007, 2022),
-    "scores": (1024, 2039),
-    "sum": (1005, 1946),
-    "concat": (1005, 1696),
+    "_embedding": (1005, 1561),
+    "_positions": (1005, 1561),
+    "_add_norm": (1005, 1704),
+    "feed_forward": (1005, 1826),
+    "output": (1005, 1851),
+    "projections": (1005, 2013),
+    "scores": (1010, 2030),
+    "sum": (1005, 1920),
+    "concat": (1005, 1690),
 }
 
 
@@ -73,11 +74,14 @@ def trace_name(digest: str, text: str) -> str:
     return digest_of(f"{digest} {text}".encode())
 
 
-class InsideFigure(LiveFigure):
+class InsideFigure(ModelFigure):
     """The running sentence inside a trained model: vectors at every block, and one block opened with its numbers.
 
     A place, a token and a head are chosen, here or by hand, and can be read and set. Names of places are those of the
     package's modules; token, head and feature count from 0, as the package does (the page shows them from 1).
+
+    `stop` is the stop of the walk, from 1, and 0 before it begins: set it to go there. It is kept while something else
+    is looked at, and the figure leads back to it.
 
     Args:
         text: the sentence that is translated, by greedy search.
@@ -100,7 +104,7 @@ class InsideFigure(LiveFigure):
     """
 
     module = "inside"
-    room = (1024, 2039)
+    room = (1010, 2030)
 
     text = Unicode().tag(sync=True)
     translation = Unicode().tag(sync=True)
@@ -111,13 +115,7 @@ class InsideFigure(LiveFigure):
     feature = Int(0, min=0).tag(sync=True)
     stop = Int(0, min=0, max=STOPS).tag(sync=True)
     chapters = Dict().tag(sync=True)
-    languages = Dict().tag(sync=True)
-    model = Unicode().tag(sync=True)
-    digest = Unicode().tag(sync=True)
-    size = Int().tag(sync=True)
     trace = Unicode().tag(sync=True)
-    credit = Unicode().tag(sync=True)
-    limits = Unicode().tag(sync=True)
 
     def __init__(
         self,
@@ -131,14 +129,16 @@ class InsideFigure(LiveFigure):
         file: str | PathLike[str] = MODEL,
         limits: str = LIMITS,
     ) -> None:
-        self._file = Path(file)
-        content = self._file.read_bytes()
+        content = Path(file).read_bytes()
         digest = digest_of(content)
-        self._trace = _traced(self._file, digest, text)
+        self._trace = _traced(Path(file), digest, text)
         self._lit = self._block(at, step) if lit is None else lit
         architecture_map(self._lit)  # so that a wrong name is told now
-        about = self._trace.translator.about
         super().__init__(
+            file,
+            content,
+            self._trace.translator.about,
+            limits,
             text=text,
             translation=self._trace.translation,
             at=at,
@@ -148,20 +148,9 @@ class InsideFigure(LiveFigure):
             chapters={
                 str(each.number): [each.title, each.file_name] for each in CHAPTERS if each.block or each.number == 13
             },
-            languages={
-                side: [NAMES.get(code, side), code]
-                for side in ("source", "target")
-                for code in [about.get(f"{side}_language", "")]
-            },
-            model=self._file.stem,
-            digest=digest,
-            size=len(content),
             trace=trace_name(digest, text),
-            credit=credit(about),
-            limits=limits,
         )
         self.room = next((room for end, room in _ROOMS.items() if at.endswith(end)), _ROOMS[step])
-        self.on_msg(self._answer)
 
     @staticmethod
     def _block(at: str, step: str) -> str:
@@ -237,22 +226,13 @@ class InsideFigure(LiveFigure):
         """
         return self._trace.tensors()
 
-    def _answer(self, figure: Any, content: dict[str, Any], buffers: list[bytes]) -> None:
-        """Send the browser what it asks for, or why not. A trait would be stored in the notebook; a message is not."""
-        answer: dict[str, str]
+    def _question(self, content: Mapping[str, Any]) -> tuple[dict[str, str], Callable[[], bytes]] | None:
         match content:
-            case {"ask": "model"}:
-                answer, found = {"answer": "model"}, self._file.read_bytes
             case {"ask": "trace", "text": str(text)}:
-                answer, found = {"answer": "trace", "text": text}, lambda: self._translated(text)
+                return {"answer": "trace", "text": text}, lambda: self._translated(text)
             case {"ask": "bytes", "from": int(first), "to": int(last)}:
-                answer, found = {"answer": f"{first}-{last}"}, lambda: self._file.read_bytes()[first:last]
-            case _:
-                return
-        try:
-            self.send(answer, [found()])
-        except (OSError, ValueError) as error:
-            self.send(answer | {"error": str(error)}, [b""])
+                return {"answer": f"{first}-{last}"}, lambda: self._file.read_bytes()[first:last]
+        return super()._question(content)
 
     def _translated(self, text: str) -> bytes:
         self.text = text
@@ -274,7 +254,7 @@ class InsideFigure(LiveFigure):
         rows = []
         for read, step in zip(self._trace.read, probabilities, strict=True):
             values, ids = step.topk(3)
-            first, *likely = (piece.strip() for piece in tokenizer.pieces([read, *ids.tolist()]))
+            first, *likely = map(visible, tokenizer.pieces([read, *ids.tolist()]))
             rows.append([first, *(f"{piece} {p:.3f}" for piece, p in zip(likely, values.tolist(), strict=True))])
         head = ("the decoder reads", "most probable next", "second", "third")
         return architecture_map(self._lit).html + "\n" + table("What the model writes, step by step", head, rows)

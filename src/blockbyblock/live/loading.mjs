@@ -1,6 +1,15 @@
-// How far a model has come that a reader has asked for, and what is to be known of it.
+// How far has come what a reader has asked for, and what is to be known of the model.
 
 import { decimals, h } from "./figure.mjs"
+
+export const PATIENCE = 20_000 // ms in which nothing has come: then the reader is told
+
+/** What the reader is told then. Only in a notebook, with Python behind it, has a model `send`. */
+export function late(model, what) {
+  return model.send
+    ? `Python has not sent ${what} yet: its kernel is busy, or has ended. A busy one answers once it is free; after a restart, run the cell again.`
+    : `Nothing more of ${what} has come for a while: the connection is slow, or gone. It may still come.`
+}
 
 /** How far the model has come; null when it does not come now. */
 export function loading(size) {

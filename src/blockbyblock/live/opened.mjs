@@ -100,7 +100,7 @@ function openedAddNorm(passage, { at, token, piece, stack, layer, part }, paint)
     {},
     ...phrase`Over the ${size} features of the sum: mean ${fixed(mean)}, spread ${fixed(spread)}.`,
   )
-  const sentence = phrase`What ${nameOf(stack, part)} found is added to the vector of ${quoted(piece)}. Then the sum is brought to mean 0 and spread 1, by its own numbers alone.`
+  const sentence = phrase`The result of ${nameOf(stack, part)} is added to the vector of ${quoted(piece)}. The sum is brought to mean 0 and spread 1, by its own numbers alone; then each feature has a learned gain and bias.`
   return view(sentence, size, [table], facts, table.node)
 }
 
@@ -126,7 +126,7 @@ function openedFeedForward(passage, { at, token, piece, stack, layer }, paint) {
   )
   const grid = canvasFor(64, Math.ceil(hidden.length / 64))
   grid.classList.add("grid")
-  paint(grid, hidden, largest / 2)
+  paint(grid, hidden, largest / 2 || 1) // where no unit fires all cells are at 0
   const units = sheet(
     {
       caption: "What the strongest units add",
@@ -155,10 +155,12 @@ function openedFeedForward(passage, { at, token, piece, stack, layer }, paint) {
   const facts = h(
     "p",
     {},
-    ...phrase`${grouped(firing)} of ${grouped(hidden.length)} units fire: the bright cells, the strongest with ${fixed(largest)}. The others are at 0.`,
+    ...(firing
+      ? phrase`${grouped(firing)} of ${grouped(hidden.length)} units fire: the bright cells, the strongest with ${fixed(largest)}. The others are at 0.`
+      : phrase`None of the ${grouped(hidden.length)} units fires: all are at 0, and what comes out is the bias alone.`),
   )
   const sentence = phrase`A hidden unit is a detector. The more the vector of ${quoted(piece)} is what it looks for, the more of its own vector it adds; if not, nothing.`
-  return view(sentence, size, [units, ends], facts, grid, units.node, ends.node)
+  return view(sentence, size, [units, ends], facts, grid, ...(firing ? [units.node] : []), ends.node)
 }
 
 function openedOutput(passage, { token, piece }, paint) {

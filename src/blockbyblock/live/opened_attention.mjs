@@ -1,15 +1,10 @@
 // An attention, opened, in four steps: the projections of one head, its scores, its weighted sum, and all heads together.
 
-import { choice, dot, h, number, show, store } from "./figure.mjs"
+import { dot, h } from "./figure.mjs"
+import { KINDS, MATRIX_LOOK, matrixRow } from "./matrix.mjs"
 import { layersOf, streamBefore } from "./places.mjs"
 import { bar, fixed, phrase, quoted, sheet, stripOf, view } from "./sheet.mjs"
-import { canvasFor, scaleOf } from "./strips.mjs"
-
-const KINDS = ["query", "key", "value"]
-const MATRICES = { query: "W_Q", key: "W_K", value: "W_V" }
-
-/** Which matrix of a head is shown; kept while the reader goes from token to token. */
-const shownMatrix = store({ kind: "query" })
+import { scaleOf } from "./strips.mjs"
 
 /** Where a head looks from one token: {row, weights}, the row of tokens of the flow and a weight for each it may see. */
 export function looksOf({ tensors, heads }, { at, stack, part, head, token }) {
@@ -42,15 +37,20 @@ export function openedAttention(passage, chosen, paint, parts) {
 }
 
 function projections({ size }, all, paint, parts) {
-  const { stack, piece, head, width, slice, token, cross, names, most, x } = all
+  const { stack, piece, head, width, slice, token, cross, names, most, x, memory } = all
   const from = kind => (kind === "query" || !cross ? token : most)
   const vectors = KINDS.map(kind => slice(kind, from(kind)))
   const whole = sheet(
     {
       caption: "What goes in",
       head: ["", `${size} features`],
-      rows: [{ name: "x", vector: x, kind: stack }],
-      scale: scaleOf(x),
+      rows: cross
+        ? [
+            { name: h("span", {}, "x at ", quoted(piece)), vector: x, kind: stack },
+            { name: h("span", {}, "memory of ", quoted(names[most])), vector: memory[most], kind: "encoder" },
+          ]
+        : [{ name: "x", vector: x, kind: stack }],
+      scale: cross ? scaleOf(x, memory[most]) : scaleOf(x),
       marked: false,
     },
     paint,
@@ -60,7 +60,7 @@ function projections({ size }, all, paint, parts) {
       caption: `What head ${head + 1} makes of it`,
       head: ["", `${width} features`],
       rows: KINDS.map((kind, index) => ({
-        name: kind === "query" || !cross ? kind : h("span", {}, `${kind} of `, quoted(names[most])),
+        name: cross ? h("span", {}, `${kind} of `, quoted(kind === "query" ? piece : names[most])) : kind,
         vector: vectors[index],
         kind,
       })),
@@ -73,64 +73,6 @@ function projections({ size }, all, paint, parts) {
     ? phrase`The decoder asks, with a query made of its vector at ${quoted(piece)}. The encoder answers: each source token has a key, by which it is found, and a value, which it hands over; here those of ${quoted(names[most])}.`
     : phrase`Three matrices make three vectors of the vector of ${quoted(piece)}: the query is what it looks for, the key what it is found by, the value what it hands over.`
   return view(sentence, width, [table, product], whole.node, table.node, product.node)
-}
-
-/** One head's slice of a matrix as a picture, and how one of its rows makes one feature: fetched when it is shown. */
-function matrixRow({ at, head, width, cross, x, most, memory }, paint, parts) {
-  const place = h("div", {})
-  const pick = choice(
-    shownMatrix,
-    "kind",
-    "Matrix",
-    KINDS.map(kind => [kind, MATRICES[kind]]),
-  )
-  let feature = 0
-  let shown = () => {}
-  const draw = async () => {
-    const kind = shownMatrix.get("kind")
-    const input = kind === "query" || !cross ? x : memory[most]
-    place.replaceChildren(h("p", { class: "quiet" }, "The matrix is being fetched."))
-    let found
-    try {
-      found = await parts(`model.${at}.${kind}_projection`, head * width, width)
-    } catch ({ message }) {
-      place.replaceChildren(h("p", {}, `The matrix is not there. ${message}`))
-      return
-    }
-    if (kind !== shownMatrix.get("kind")) return // another one has been asked for meanwhile
-    const canvas = canvasFor(input.length, width)
-    canvas.classList.add("matrix")
-    paint(canvas, found.matrix, scaleOf(found.matrix))
-    const row = h("i", { class: "row" })
-    const [sum, bias, result] = [number(), number(), number()]
-    const [products, index] = [h("div", {}), h("span", {})]
-    place.replaceChildren(
-      h("p", {}, `Head ${head + 1}'s ${width} rows of ${MATRICES[kind]}; the row of feature `, index, " is framed."),
-      h("div", { class: `strip ${kind} tall` }, canvas, row),
-      h("p", {}, `That row × x, number by number, and all ${input.length} added up:`),
-      products,
-      h("p", {}, ...phrase`${sum} + bias ${bias} = ${result}, that feature of the ${kind}.`),
-    )
-    shown = at => {
-      const terms = input.map((entry, index) => entry * found.matrix[at * input.length + index])
-      const total = terms.reduce((one, other) => one + other, 0)
-      products.replaceChildren(stripOf(terms, scaleOf(terms), paint, "", false))
-      row.style = `--row: ${at / width}; --tall: ${1 / width}`
-      index.textContent = at + 1
-      show(sum, total, 2)
-      show(bias, found.bias[at], 2)
-      show(result, total + found.bias[at], 2)
-    }
-    shown(feature)
-  }
-  pick.update()
-  pick.node.addEventListener("change", draw)
-  draw()
-  const read = at => {
-    feature = at
-    shown(at)
-  }
-  return { node: h("div", {}, pick.node, place), read }
 }
 
 function scores(passage, all, paint) {
@@ -172,8 +114,8 @@ function scores(passage, all, paint) {
     },
     paint,
   )
-  const masked = stack === "decoder" && !cross ? " What comes later is hidden: the mask makes its score −∞." : ""
-  const sentence = phrase`A key that fits the query has a large sum. Softmax turns the sums into weights that add up to 1: in head ${String(head + 1)}, ${quoted(piece)} looks most at ${quoted(names[most])}, with ${fixed(weights[most], 3)}.${masked}`
+  const masked = stack === "decoder" && !cross ? " Later tokens are masked: their score is −∞." : ""
+  const sentence = phrase`A key that fits the query has a large sum. Softmax turns the sums into weights that add up to 1: in head ${String(head + 1)}, ${quoted(piece)} looks most at ${quoted(names[most])}, with ${fixed(weights[most], 3)}. The map shades each token by its weight.${masked}`
   return view(sentence, width, [top, table], top.node, scrolled(table.node, "Keys and scores"))
 }
 
@@ -198,7 +140,7 @@ function sum(passage, all, paint) {
     },
     paint,
   )
-  const sentence = phrase`Each value is taken as strongly as its weight says, and the shares are added up. This is what head ${String(head + 1)} hands to ${quoted(piece)}: most of it from ${quoted(names[most])}, ${fixed(weights[most], 3)}.`
+  const sentence = phrase`Each value is taken as strongly as its weight says, and the shares are added up. This is what head ${String(head + 1)} hands to ${quoted(piece)}; the largest weight, ${fixed(weights[most], 3)}, is that of ${quoted(names[most])}.`
   return view(sentence, width, [table], scrolled(table.node, "Values and shares"))
 }
 
@@ -237,11 +179,9 @@ function scrolled(node, label) {
   return h("div", { class: "scrolled", tabindex: 0, role: "region", "aria-label": label }, node)
 }
 
-export const OPENED_ATTENTION_LOOK = `
-.tall { height: 96px }
-.matrix { height: 100% }
-.strip i.row { background: none; border: 1px solid var(--bbb-ink); height: max(calc(var(--tall) * 100%), 5px); left: 0; margin-top: -1px;
-  top: calc(var(--row) * 100%); width: 100% }
+export const OPENED_ATTENTION_LOOK =
+  MATRIX_LOOK +
+  `
 .times { color: var(--bbb-muted); padding-left: 0.75rem }
 .pieces { display: grid; gap: 0.25rem 0.5rem; grid-template-columns: repeat(4, 1fr); margin-bottom: 0.5rem }
 .piece span { font-size: 0.75rem }

@@ -3,6 +3,7 @@
 import { choice, h, put } from "./figure.mjs"
 import { opened } from "./opened.mjs"
 import { placeOf, STEPS, titleOf } from "./places.mjs"
+import { salvage } from "./strips.mjs"
 
 /**
  * The panel of a model's values `step`, `head` and `feature`; `parts` promises rows of a matrix.
@@ -53,6 +54,7 @@ export function panel(model, paint, parts) {
 
   const open = (passage, chosen) => {
     const { part, norm } = placeOf(chosen.at)
+    salvage(body)
     view = opened(passage, chosen, paint, parts)
     body.replaceChildren(...view.nodes)
     sentence.replaceChildren(...view.sentence)

@@ -46,7 +46,7 @@ export function titleOf(at) {
   const { stack, layer, part, norm, side } = placeOf(at)
   if (part === "output") return "Linear and softmax"
   if (part === "embedding") return side === "source" ? "Input embedding" : "Output embedding"
-  if (part === "positions") return "Positional encoding"
+  if (part === "positions") return `Positional encoding of the ${side === "source" ? "input" : "output"}`
   const name = norm ? `Add & Norm after ${nameOf(stack, part)}` : nameOf(stack, part)
   return `${stack[0].toUpperCase()}${stack.slice(1)}, layer ${layer + 1}: ${name}`
 }

@@ -1,6 +1,6 @@
 // A translation as words that can be changed: choose one, type another, and the decoder goes on from there.
 
-import { h, number, show } from "./figure.mjs"
+import { h, number, show, visible } from "./figure.mjs"
 
 /**
  * What one way to decode has found. `goOn(kept, typed)` is called with the ids before a word that the reader changes and
@@ -22,9 +22,9 @@ export function produced(title, language, goOn) {
       button.replaceWith(input)
       input.select()
     }
-    const label = `${each.text.trim()}${given ? ", given" : ""}: change`
+    const label = `${visible(each.text)}${given ? ", given" : ""}: change`
     const attributes = { type: "button", class: given ? "word given" : "word", "aria-label": label, onclick }
-    const button = h("button", { ...attributes, "data-place": each.place }, each.text.trim())
+    const button = h("button", { ...attributes, "data-place": each.place }, visible(each.text))
     return button
   }
   const field = (found, each) => {
@@ -40,7 +40,7 @@ export function produced(title, language, goOn) {
       if (event.key === "Escape" || (event.key === "Enter" && !typed)) leave()
       else if (event.key === "Enter") goOn(found.ids.slice(0, each.place), space + typed)
     }
-    const input = h("input", { type: "text", value: old, size: Math.max(6, old.length), "aria-label": `In place of ${old}`, onkeydown })
+    const input = h("input", { type: "text", value: old, size: Math.max(6, old.length), "aria-label": `In place of ${visible(each.text)}`, onkeydown })
     return input
   }
   const age = () => node.classList.add("old")

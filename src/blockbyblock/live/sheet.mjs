@@ -1,7 +1,7 @@
 // A table of vectors: each row a name, a strip of colour and the number at one feature, the same for all rows. What opens a
 // block is made of such sheets.
 
-import { decimals, h, number, show } from "./figure.mjs"
+import { decimals, h, number, show, visible } from "./figure.mjs"
 import { canvasFor } from "./strips.mjs"
 
 /**
@@ -11,7 +11,7 @@ import { canvasFor } from "./strips.mjs"
  */
 export function sheet({ caption, head, rows, scale, digits = 2, marked = true }, paint) {
   const numbers = []
-  const place = h("th", { scope: "col" })
+  const place = h("th", { scope: "col", class: "place" })
   const lines = rows.map(({ name, vector, kind, cells = [], quiet = false, current = false, scale: own }) => {
     const value = number()
     if (vector) numbers.push([value, vector])
@@ -78,7 +78,7 @@ export function grouped(count) {
 
 /** A token between quotation marks. */
 export function quoted(piece) {
-  return h("q", {}, piece.trim() || "␣")
+  return h("q", {}, visible(piece))
 }
 
 /** What the colours of a scale stand for. */
@@ -106,6 +106,14 @@ q { unicode-bidi: isolate }
 .sheet .wide { padding-left: 10px; width: 99% }
 .sheet thead th { white-space: normal }
 .sheet thead th:nth-child(2) { text-align: left }
+.sheet thead .place { white-space: nowrap }
+@container (max-width: 43.99rem) {
+  .sheet { font-size: 0.6875rem }
+  .sheet th, .sheet td { padding: 0.1rem }
+  .sheet td + td { padding-left: 3px }
+  .sheet thead .place { white-space: normal }
+  .sheet .times { padding-left: 0.25rem }
+}
 .sheet tr[aria-current="true"] th { font-weight: 700 }
 .strip { display: block; height: 15px; min-width: 2.5rem; position: relative }
 .strip canvas { display: block; height: 100%; image-rendering: pixelated; width: 100% }

@@ -28,7 +28,18 @@ export function painter(host) {
 
 /** A canvas for so many numbers, in rows. A screen reader passes over it: what it shows is said in words beside it. */
 export function canvasFor(width, height = 1) {
-  return h("canvas", { width, height, "aria-hidden": "true" })
+  return spare[[width, height]]?.pop() ?? h("canvas", { width, height, "aria-hidden": "true" })
+}
+
+const spare = {} // by size: a new surface, or another size, takes as long as fifty paintings of one that is there
+
+/** Take the canvases out of what is about to be replaced: others will be drawn on them. */
+export function salvage(node) {
+  for (const canvas of node.querySelectorAll("canvas")) {
+    canvas.remove()
+    canvas.className = ""
+    ;(spare[[canvas.width, canvas.height]] ??= []).push(canvas)
+  }
 }
 
 /** Where colours end: 98 of 100 numbers are smaller, and the rest has the full colour. */

@@ -1,9 +1,12 @@
 // What a figure needs from outside: a stored translation, rows of a matrix of the model. A page of the book fetches them
 // from beside its module; in a notebook Python sends them.
 
+import { late, PATIENCE } from "./loading.mjs"
+
 /**
- * Returns two functions: trace(text) promises the bytes of a stored translation, rows(name, first, count) {matrix, bias}.
- * `places()` says where the tensors stand in the model's file.
+ * Returns two functions: trace(text, report) promises the bytes of a stored translation, rows(name, first, count, report)
+ * {matrix, bias}. `report` is told in words when nothing comes for a while. `places()` says where the tensors stand in the
+ * model's file.
  */
 export function supply(model, places) {
   const ask = model.send ? fromPython(model) : fromSite(model)
@@ -11,7 +14,11 @@ export function supply(model, places) {
     const [from] = places()[name]
     return ask.bytes(from + first, from + last)
   }
-  const rows = async (name, first, count) => {
+  const patiently = (promise, what, report = () => {}) => {
+    const waiting = setTimeout(() => report(late(model, what)), PATIENCE)
+    return promise.finally(() => clearTimeout(waiting))
+  }
+  const rowsOf = async (name, first, count) => {
     if (!places()[`${name}.weight`]) throw new Error(`The file does not hold ${name}.`)
     const [begin, end] = places()[`${name}.weight`]
     const whole = places()[`${name}.weight.scale`] // a matrix of whole numbers has a scale for each row
@@ -28,7 +35,10 @@ export function supply(model, places) {
       bias,
     }
   }
-  return { trace: ask.trace, rows }
+  return {
+    trace: (text, report) => patiently(ask.trace(text), "the sentence", report),
+    rows: (name, first, count, report) => patiently(rowsOf(name, first, count), "the matrix", report),
+  }
 }
 
 function fromSite(model) {
@@ -36,21 +46,26 @@ function fromSite(model) {
   const answer = async (path, options) => {
     const response = await fetch(beside(path), options).catch(() => null)
     if (!response?.ok)
-      throw new Error(
-        `It did not come: ${response ? `${response.status} ${response.statusText}` : "the server does not answer"}.`,
-      )
+      throw new Error(response ? `${response.status} ${response.statusText}.` : "The server does not answer.")
     return response
   }
   return {
-    trace: async () => (await answer(`${model.get("trace")}.safetensors`)).arrayBuffer(),
+    trace: async () => whole(await answer(`${model.get("trace")}.safetensors`)),
     /** A part of the model's file. A server that sends the whole file instead is read as far as the part and no further. */
     bytes: async (first, last) => {
       const path = `${model.get("model")}.safetensors?v=${model.get("digest")}`
       const response = await answer(path, { headers: { Range: `bytes=${first}-${last - 1}` } })
-      if (response.status === 206) return response.arrayBuffer()
+      if (response.status === 206) return whole(response)
       return partOf(response.body.getReader(), first, last)
     },
   }
+}
+
+/** All bytes of an answer; a browser's own words for a connection that ends are its own. */
+function whole(response) {
+  return response.arrayBuffer().catch(() => {
+    throw new Error("The connection ended before all of it was there.")
+  })
 }
 
 async function partOf(reader, first, last) {

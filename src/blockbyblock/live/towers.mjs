@@ -9,9 +9,10 @@ import { canvasFor } from "./strips.mjs"
 const WIDTH = 336
 const COLUMNS = { encoder: 0, decoder: 178 }
 const GAP = 168 // the memory's way between the two
-const COLUMN = 158
+const COLUMN = 152
+const LOOP = 335 // what is written comes back beside the decoder
 const BOX = 80
-const LEFT = 92 // of the stream in its column
+const LEFT = 86 // of the stream in its column
 export const CELLS = 64 // of a vector in a picture, one px each
 export const IMAGE = 26 // the height of a picture
 const ROW = 44
@@ -21,8 +22,9 @@ const FOOT = 8
 /**
  * Both stacks of a passage, drawn once. `open(at)` is called when a block is pressed.
  *
- * Returns {nodes, height, width, images, buttons, pluses}: `images` are the pictures of the stream, {stack, vectors,
- * canvas, left, top}; `buttons` and `pluses` map a place to its button and to its circled plus.
+ * Returns {nodes, height, width, images, buttons, pluses, ways}: `images` are the pictures of the stream, {stack, vectors,
+ * canvas, left, top}; `buttons` and `pluses` map a place to its button and to its circled plus, `ways` to the way on which
+ * the memory comes to it.
  */
 export function towers(passage, open) {
   const tall = stack => layersOf(passage, stack) * (sublayers(stack).length * ROW + HEAD) + ROW + FOOT
@@ -32,10 +34,16 @@ export function towers(passage, open) {
   const crossings = ["encoder", "decoder"].flatMap(stack => stackColumn(scene, stack, height - tall(stack)))
   const end = COLUMNS.encoder + LEFT + CELLS
   line(scene, `M${end} ${out}H${GAP}`, "encoder memory")
-  for (const y of crossings) line(scene, `M${GAP} ${out}V${y}H${COLUMNS.decoder + 3}l-5 -3m5 3l-5 3`, "encoder memory")
+  const ways = new Map(
+    crossings.map(([at, y]) => [
+      at,
+      line(scene, `M${GAP} ${out}V${y}H${COLUMNS.decoder + 3}l-5 -3m5 3l-5 3`, "encoder memory"),
+    ]),
+  )
+  line(scene, `M${LOOP} 0V${height}`, "decoder loop")
   scene.back.push(svg("text", { class: "number", x: GAP - 4, y: out - 18, "text-anchor": "end" }, "the memory"))
   const { images, buttons, pluses } = scene
-  return { nodes: [wires(height, "wires", scene.back), ...scene.nodes], height, width: WIDTH, images, buttons, pluses }
+  return { nodes: [wires(height, "wires", scene.back), ...scene.nodes], height, width: WIDTH, images, buttons, pluses, ways }
 }
 
 /** A layer of drawing over the whole scene. */
@@ -44,7 +52,7 @@ export function wires(height, kind, children) {
   return svg("svg", { class: kind, ...size }, ...children)
 }
 
-/** One stack, from its foot to its ceiling. Returns the heights at which the memory enters. */
+/** One stack, from its foot to its ceiling. Returns each place at which the memory enters, with its height. */
 function stackColumn(scene, stack, ceiling) {
   const x = COLUMNS[stack]
   const middle = x + LEFT + CELLS / 2
@@ -68,17 +76,19 @@ function stackColumn(scene, stack, ceiling) {
       plus(scene, `${at}_add_norm`, x + BOX, middle, top + 32)
       block(scene, at, [x + 4, top, BOX - 4, 36], nameOf(stack, sublayer))
       picture(scene, `${at}_add_norm`, x + LEFT, top)
-      if (sublayer === "cross_attention") crossings.push(top + 18)
+      if (sublayer === "cross_attention") crossings.push([at, top + 18])
       floor -= ROW
     }
     floor -= HEAD
   }
-  if (stack === "decoder") block(scene, "output", [x, floor - ROW + 10, COLUMN, 26], "linear, softmax")
+  if (stack === "decoder") block(scene, "output", [x, floor - ROW + 10, COLUMN, 26], "linear and softmax")
   return crossings
 }
 
 function line(scene, d, kind) {
-  scene.back.push(svg("path", { class: `wire ${kind}`, d }))
+  const path = svg("path", { class: `wire ${kind}`, d })
+  scene.back.push(path)
+  return path
 }
 
 /** What a sublayer hands over comes to the stream and is added to it. */
@@ -106,7 +116,7 @@ function picture(scene, at, left, top) {
 }
 
 export const TOWERS_LOOK = `
-.towers { position: relative }
+.towers { contain: layout; position: relative }
 .wires { left: 0; overflow: visible; position: absolute; top: 0; width: auto }
 .marks { pointer-events: none }
 .wire { fill: none; stroke: var(--bbb-line); stroke-width: 1.5 }
@@ -114,6 +124,7 @@ export const TOWERS_LOOK = `
 .wire.decoder, .plus.decoder { stroke: var(--bbb-decoder) }
 .wire.stream { stroke-width: 6; stroke-opacity: 0.35 }
 .wire.memory { stroke-dasharray: 4 2 }
+.wire.memory[aria-current="true"] { stroke-width: 3.5 }
 .plus { fill: var(--bbb-paper); stroke-width: 1.5 }
 .plus[aria-current="true"] { fill: var(--bbb-highlight); stroke: var(--bbb-accent); stroke-width: 4 }
 .layer { fill: var(--bbb-surface); stroke: none }
