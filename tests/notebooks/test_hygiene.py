@@ -288,10 +288,15 @@ def test_the_table_of_contents_names_what_is_there_and_every_notebook():
     assert len(named) == len(set(named))
 
 
+ENTRY = r'^- <a id="([a-z0-9-]+)"></a>\*\*(.+?)\*\* (.+?): (.+?)\\\n  ([^\n]*[\u4e00-\u9fff][^\n]*。)\n(?=- |\Z)'
+"""Anchor, term, Chinese name, meaning, and after a hard break one line of Chinese that says it again."""
+
+
 def test_the_glossary_is_in_order_and_bilingual_and_links_what_is_written():
     text = (ROOT / "book" / "glossary.md").read_text(encoding="utf-8")
-    pattern = r'^- <a id="([a-z0-9-]+)"></a>\*\*(.+?)\*\* (.+?): (.+?)(?=^- |\Z)'
-    entries = re.findall(pattern, text, re.MULTILINE | re.DOTALL)
+    entries = [each[:4] for each in re.findall(ENTRY, text, re.MULTILINE | re.DOTALL)]
+    for line in re.findall(r"^- .*", text, re.MULTILINE):
+        assert any(f"**{term}**" in line for _, term, *_ in entries), f"not of the form of an entry: {line}"
     assert len(entries) == text.count("\n- ")
     anchors = [anchor for anchor, *_ in entries]
     assert len(set(anchors)) == len(anchors)
@@ -301,3 +306,19 @@ def test_the_glossary_is_in_order_and_bilingual_and_links_what_is_written():
         assert re.search(r"[\u4e00-\u9fff]", chinese), term
         for number in re.findall(r"(?<![\[\w(])(\d\d)(?![\]\w])", meaning):
             assert not CHAPTERS[int(number)].written, f"{term}: link chapter {number}"
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        '- <a id="head"></a>**head** 注意力头: one attention.\n',
+        '- <a id="head"></a>**head** 注意力头: one attention.\\\n  One attention.\n',
+        '- <a id="head"></a>**head** 注意力头: one attention.\n  一次注意力计算。\n',
+        '- <a id="head"></a>**head** one attention.\\\n  一次注意力计算。\n',
+    ],
+    ids=["no Chinese line", "no Chinese in it", "no hard break", "no Chinese name"],
+)
+def test_an_entry_without_its_chinese_is_none(entry):
+    good = '- <a id="head"></a>**head** 注意力头: one attention.\\\n  一次注意力计算。\n'
+    assert re.findall(ENTRY, good, re.MULTILINE | re.DOTALL)
+    assert not re.findall(ENTRY, entry, re.MULTILINE | re.DOTALL)

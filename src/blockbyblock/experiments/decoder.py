@@ -1,31 +1,31 @@
-"""Chapter 11's experiments: teacher forcing against free running, a forced wrong token, and the order of the sublayers.
+"""Chapter 11's experiments: teacher forcing against free running, a forced wrong token, a decoder without a source.
 
 The test sentences are read from the folder that BLOCKBYBLOCK_DATA names, or downloaded. Run as
 `python -m blockbyblock.experiments.decoder`.
 """
 
+import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from blockbyblock import DecoderLayer, Transformer, Translator, causal_mask, load_pretrained
+from blockbyblock import Transformer, Translator, causal_mask, load_pretrained, shift_right
 from blockbyblock.config import BlockConfig
 from blockbyblock.data.batches import pad_rows
 from blockbyblock.data.corpora import tatoeba
-from blockbyblock.decoder import LayerCache
+from blockbyblock.embedding import SinusoidalPositionalEncoding, TokenEmbedding
+from blockbyblock.encoder import Encoder
 from blockbyblock.evaluation import bleu_difference, bleu_interval
 
 FREE = -1  # nobody forces a token here: the decoder reads its own
 LONGEST = 40  # tokens of a translation
 OFFSETS = 6  # tokens after the wrong one that are looked at
-SYMBOLS, STEPS = 4, 400  # of the task with two steps
-ORDERS, TASKS = ("self, memory", "memory, self"), ("prefix, then memory", "memory, then prefix")
 Rows = Sequence[list[int]]
 Agreement = Float[Tensor, "sentences offsets"]
 
@@ -79,9 +79,13 @@ def agreement_after(rows: Rows, wanted: Rows, places: Sequence[int]) -> Agreemen
     return table
 
 
-def share(part: Sequence[int], whole: Sequence[int]) -> float:
-    """The share of the tokens of `whole` that `part` holds too, wherever they stand, each as often as it does."""
-    return sum((Counter(part) & Counter(whole)).values()) / len(whole)
+def share(part: Sequence[int], whole: Sequence[int], unsaid: Collection[int]) -> float:
+    """The share of the tokens of `whole` that `part` holds too, wherever they stand, each as often as it does.
+
+    Tokens of `unsaid`, which nearly every sentence has, are left out. NaN if nothing is left.
+    """
+    counted = Counter(token for token in whole if token not in unsaid)
+    return sum((Counter(part) & counted).values()) / counted.total() if counted else math.nan
 
 
 def mean_interval(values: Tensor, samples: int = 1000) -> list[float]:
@@ -93,6 +97,11 @@ def mean_interval(values: Tensor, samples: int = 1000) -> list[float]:
     ends = torch.tensor([0.025, 0.975], dtype=torch.float64)
     low, high = (sums[drawn].sum(1) / counts[drawn].sum(1)).quantile(ends).tolist()
     return [float(sums.sum() / counts.sum()), low, high]
+
+
+def mean_share(parts: Rows, wholes: Rows, unsaid: Collection[int]) -> list[float]:
+    """The mean share of each whole that its part holds, and its interval."""
+    return mean_interval(torch.tensor([share(a, b, unsaid) for a, b in zip(parts, wholes, strict=True)]))
 
 
 def padded(rows: Sequence[Sequence[float]]) -> Tensor:
@@ -210,8 +219,13 @@ def second_choices(model: Transformer, source: Int[Tensor, "batch source"], want
     return logits.scatter(-1, target[..., None], -torch.inf).argmax(-1).tolist()
 
 
-def spread(name: str, written: Rows, wanted: Rows, places: Sequence[int]) -> dict[str, Any]:
-    """How much of what follows the forced token is what would have followed without it."""
+def spread(
+    name: str, written: Rows, wanted: Rows, places: Sequence[int], unsaid: Collection[int] = ()
+) -> dict[str, Any]:
+    """How much of what follows the forced token is what would have followed without it, and how much of it is new.
+
+    `unsaid` holds the tokens that do not count as kept: nearly every sentence ends in "." and the end token.
+    """
     tails = [row[place + 1 :] for row, place in zip(written, places, strict=True)]
     others = [*tails[1:], tails[0]]  # of another sentence: what is kept by chance
     expected = [row[place + 1 :] for row, place in zip(wanted, places, strict=True)]
@@ -220,8 +234,9 @@ def spread(name: str, written: Rows, wanted: Rows, places: Sequence[int]) -> dic
         "sentences": len(written),
         "agree at": [mean_interval(column) for column in agreement_after(written, wanted, places).T],
         "rest unchanged": mean_interval(torch.tensor([float(a == b) for a, b in zip(tails, expected, strict=True)])),
-        "kept by chance": mean_interval(torch.tensor([share(a, b) for a, b in zip(others, expected, strict=True)])),
-        "tokens kept": mean_interval(torch.tensor([share(a, b) for a, b in zip(tails, expected, strict=True)])),
+        "kept by chance": mean_share(others, expected, unsaid),
+        "tokens kept": mean_share(tails, expected, unsaid),
+        "of what is written": mean_share(expected, tails, unsaid),
     }
 
 
@@ -233,103 +248,86 @@ def real_text(sentences: int = 500) -> Iterator[dict[str, Any]]:
     yield gap("whole model", translator, sources, targets)
     with without_source(translator.model):
         yield gap("source cut off", translator, sources, targets)
-    own = both_ways(translator.model, sources, [[2]] * len(sources))[1]
+    end_id = translator.model.config.end_id
+    own = both_ways(translator.model, sources, [[end_id]] * len(sources))[1]
+    unsaid = {end_id, *translator.tokenizer.encode("."), *translator.tokenizer.encode("?")}
     for kind in ("second choice", "random token"):
-        yield spread(kind, *forced_errors(translator.model, sources, kind, own))
+        yield spread(kind, *forced_errors(translator.model, sources, kind, own), unsaid)
 
 
-# The order of the sublayers -------------------------------------------------------------------------------------------
+# A decoder that never had a source ------------------------------------------------------------------------------------
 
 
-class MemoryFirst(DecoderLayer):
-    """A decoder layer whose first two sublayers have changed places."""
-
-    def forward(
-        self,
-        x: Float[Tensor, "batch position d_model"],
-        memory: Float[Tensor, "batch source d_model"],
-        mask: Bool[Tensor, "*_"] | None = None,
-        memory_mask: Bool[Tensor, "*_"] | None = None,
-        cache: LayerCache | None = None,
-    ) -> Float[Tensor, "batch position d_model"]:
-        """As for a decoder layer, without a cache."""
-        x = self.cross_attention_add_norm(x, lambda x: self.cross_attention(x, memory, memory, memory_mask))
-        x = self.self_attention_add_norm(x, lambda x: self.self_attention(x, x, x, mask))
-        return self.feed_forward_add_norm(x, self.feed_forward)
-
-
-class TwoSteps(nn.Module):
-    """A decoder that is asked for what stands behind a symbol in one list of pairs, and behind that in another.
+class TargetOnly(nn.Module):
+    """A small decoder without encoder-decoder attention: it has the target's earlier tokens and nothing else.
 
     Args:
-        order: of the sublayers, one of ORDERS.
-        layers: their number.
+        vocab: number of tokens; the output layer is tied to the embedding.
     """
 
-    def __init__(self, order: str, layers: int) -> None:
+    def __init__(self, vocab: int) -> None:
         super().__init__()
-        config = BlockConfig(d_model=32, heads=2, d_ff=64, dropout=0.0)
-        self.key, self.value = nn.Embedding(3 * SYMBOLS, 32), nn.Embedding(3 * SYMBOLS, 32)
-        layer_class = DecoderLayer if order == ORDERS[0] else MemoryFirst
-        self.layers = nn.ModuleList(layer_class(config) for _ in range(layers))
-        self.output = nn.Linear(config.d_model, SYMBOLS)
+        config = BlockConfig(d_model=128, heads=4, d_ff=512, dropout=0.0)
+        self.embedding = TokenEmbedding(vocab, config.d_model)
+        self.positions = SinusoidalPositionalEncoding(config.d_model, 256)
+        self.layers = Encoder(config, 2)
 
-    def forward(
-        self, prefix: Int[Tensor, "batch pairs 2"], memory: Int[Tensor, "batch pairs 2"], asked: Int[Tensor, "batch"]
-    ) -> Float[Tensor, "batch symbols"]:
-        """Logits of the answer, at the last position of the prefix."""
-        x = torch.cat((self.pairs(prefix), self.key(asked)[:, None]), 1)
-        read, mask = self.pairs(memory), causal_mask(x.shape[1])
-        for layer in self.layers:
-            x = layer(x, read, mask)
-        return self.output(x[:, -1])
-
-    def pairs(self, ids: Int[Tensor, "batch pairs 2"]) -> Float[Tensor, "batch pairs d_model"]:
-        """A vector for each pair."""
-        return self.key(ids[..., 0]) + self.value(ids[..., 1])
+    def forward(self, read: Int[Tensor, "batch position"]) -> Float[Tensor, "batch position vocab"]:
+        """Logits at each position."""
+        states = self.layers(self.positions(self.embedding(read)), causal_mask(read.shape[1]))
+        return states @ self.embedding.table.weight.T
 
 
-def questions(task: str, count: int, draw: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Pairs in the prefix, pairs in the memory, what is asked for, and the answer."""
-
-    def shuffled() -> Tensor:
-        return torch.rand(count, SYMBOLS, generator=draw).argsort(1)
-
-    first, second = shuffled(), shuffled()
-    asked = torch.randint(SYMBOLS, (count,), generator=draw)
-    answer = second.gather(1, first.gather(1, asked[:, None]))[:, 0]
-    order = shuffled()
-    here = torch.stack((order, SYMBOLS + first.gather(1, order)), -1)
-    order = shuffled()
-    there = torch.stack((SYMBOLS + order, 2 * SYMBOLS + second.gather(1, order)), -1)
-    return (here, there, asked, answer) if task == TASKS[0] else (there, here, asked, answer)
+def by_length(targets: Rows, tokens: int, draw: torch.Generator) -> Iterator[Int[Tensor, "batch position"]]:
+    """All targets once, in batches of about so many tokens and about equal lengths, the batches in random order."""
+    shuffled = [targets[i] for i in torch.randperm(len(targets), generator=draw).tolist()]
+    ordered = sorted(shuffled, key=len)
+    starts, room = [0], 0
+    for place, row in enumerate(ordered):
+        room += len(row)
+        if room > tokens:
+            starts, room = [*starts, place], len(row)
+    ends = [*starts[1:], len(ordered)]
+    for batch in torch.randperm(len(starts), generator=draw).tolist():
+        yield pad_rows(ordered[starts[batch] : ends[batch]])
 
 
-def learned(task: str, order: str, layers: int, seed: int, steps: int = STEPS) -> float:
-    """The share of right answers to new questions after some training."""
+def never_a_source(sentences: int = 500, steps: int = 1500, tokens: int = 1000, seed: int = 0) -> dict[str, Any]:
+    """Train a decoder on the German side alone; how many tokens of the test sentences it finds while it is fed."""
+    translator, corpus = load_pretrained("en-de"), tatoeba()
+    pad_id, start_id = translator.model.config.pad_id, translator.model.config.start_id
+    train = [translator.encode(pair.target) for pair in corpus.train]
     torch.manual_seed(seed)
-    model, draw = TwoSteps(order, layers), torch.Generator().manual_seed(seed)
-    optimizer = torch.optim.Adam(model.parameters(), lr=3e-3, fused=True)
-    for _ in range(steps):
-        *question, answer = questions(task, 128, draw)
+    model, draw = TargetOnly(translator.model.config.target_vocab), torch.Generator().manual_seed(seed)
+    optimizer = torch.optim.Adam(model.parameters(), betas=(0.9, 0.98), fused=True)
+    batches = (batch for _ in iter(int, 1) for batch in by_length(train, tokens, draw))
+    for step in range(1, steps + 1):
+        optimizer.param_groups[0]["lr"] = 2e-3 * min(step / 100, (steps - step + 1) / (steps - 100))
+        target = next(batches)
+        loss = F.cross_entropy(model(shift_right(target, start_id)).mT, target, ignore_index=pad_id)
         optimizer.zero_grad()
-        F.cross_entropy(model(*question), answer).backward()
+        loss.backward()
         optimizer.step()
-    with torch.no_grad():
-        *question, answer = questions(task, 2000, draw)
-        return (model(*question).argmax(-1) == answer).float().mean().item()
-
-
-def orders(seeds: int = 5) -> Iterator[dict[str, Any]]:
-    """Both orders on both tasks, with one layer and with two."""
-    for layers in (1, 2):
-        for task in TASKS:
-            for order in ORDERS:
-                accuracies = [learned(task, order, layers, seed) for seed in range(seeds)]
-                yield {"layers": layers, "task": task, "order": order, "right": accuracies}
+    targets = [translator.encode(example.references[0]) for example in corpus.test[:sentences]]
+    right, costs = [], []
+    with torch.inference_mode():
+        for row in targets:
+            target = torch.tensor([row])
+            logits = model.eval()(shift_right(target, start_id))
+            right.append((logits.argmax(-1) == target)[0].float().tolist())
+            costs.append(F.cross_entropy(logits.mT, target, reduction="none")[0].tolist())
+    return {
+        "never a source": sentences,
+        "parameters": sum(part.numel() for part in model.parameters()),
+        "steps": steps,
+        "training pairs": len(train),
+        "seed": seed,
+        "fed accuracy": mean_interval(padded(right)),
+        "loss": mean_interval(padded(costs)),
+    }
 
 
 if __name__ == "__main__":
     from .record import record
 
-    record("decoder", lambda: [*real_text(), *orders()])
+    record("decoder", lambda: [*real_text(), never_a_source()])

@@ -76,9 +76,9 @@ def trained(layers: int, kind: str, seed: int, steps: int) -> dict[int, float]:
 
 
 def depths(seeds: int = 5) -> Iterator[dict[str, Any]]:
-    """One to four layers; one wide layer; three layers that start equal, or are one, with half the training as well."""
+    """One to four layers; one wide layer; one layer trained for longer; three layers that start equal, or are one."""
     stacks = [(layers, "own", 800) for layers in (1, 2, 3, 4)] + [(1, "wide", 800)]
-    stacks += [(3, "copied", 800), (3, "shared", 800)] + [(3, kind, 400) for kind in ("own", "copied", "shared")]
+    stacks += [(1, "own", 2400), (1, "wide", 2400), (3, "copied", 800), (3, "shared", 800)]
     for layers, kind, steps in stacks:
         parameters = sum(part.numel() for part in Hunter(layers, kind).encoder.parameters())
         for seed in range(seeds):

@@ -268,12 +268,27 @@ def translated(reading: Reading) -> Tensor:
     return pad_sequence([torch.tensor([*best.ids, end]) for best in found if best is not None], batch_first=True)
 
 
-def controls(reading: Reading, chosen: list[int], generator: torch.Generator, among: int = 40) -> list[list[int]]:
-    """A random unit for each chosen one: of the same layer, and about as often at work."""
+def controls(
+    reading: Reading, chosen: list[int], generator: torch.Generator, among: int = 40, by: str = "rate"
+) -> list[list[int]]:
+    """A random unit for each chosen one, of the same layer, out of those that are most like it.
+
+    Args:
+        reading: of sentences.
+        chosen: one unit of each layer.
+        generator: draws.
+        among: out of how many.
+        by: "rate", about as often at work; or "size", what it adds about as long: mean activation times its vector's
+            length.
+    """
     drawn = []
-    for fired, unit in zip(reading.fired, chosen, strict=True):
-        rate = fired.float().mean(0)
-        near = (rate - rate[unit]).abs().argsort()[: among + 1]
+    layers = reading.translator.model.encoder.layers
+    for number, unit in enumerate(chosen):
+        alike = reading.fired[number].float().mean(0)
+        if by == "size":
+            rows = layers[number].get_submodule("feed_forward.output_projection").get_parameter("weight")
+            alike = reading.hidden[number].mean(0) * rows.detach().norm(dim=0)
+        near = (alike - alike[unit]).abs().argsort()[: among + 1]
         near = near[near != unit]
         drawn.append([int(near[torch.randint(len(near), (1,), generator=generator)])])
     return drawn

@@ -196,15 +196,23 @@ def fit(
 
 @torch.no_grad()
 def measured(model: Transformer, pairs: Sequence[EncodedPair]) -> dict[str, Any]:
-    """The honest loss per token, the share of tokens that are predicted right, and how many different ones are."""
+    """The honest loss per token, the share of tokens that are predicted right, and how many different ones are.
+
+    Also the mean probability of the first choice, and what all but the first ten have together: least and median.
+    """
     source, target = batch(pairs)
     logits = model(source, shift_right(target, SMALL.start_id))
     kept = target != PAD
     choice = logits.argmax(-1)[kept]
+    ordered = logits[kept].double().softmax(-1).sort(descending=True).values
+    tail = ordered[:, 10:].sum(-1)
     return {
         "loss": right(logits, target).item(),
         "accuracy": (choice == target[kept]).double().mean().item(),
         "different predictions": len(choice.unique()),
+        "first choice": ordered[:, 0].mean().item(),
+        "least tail": tail.min().item(),
+        "median tail": tail.median().item(),
         "most frequent": target[kept].bincount().max().item() / len(choice),
     }
 
