@@ -1,14 +1,17 @@
-"""Deliberate faults, each with the test that must catch it. Run by hand: `make faults`.
+"""Deliberate faults, each with the test that must catch it. Run by hand: `make faults`, or one list: `faults.py core`.
 
 Most of these have been published in tutorials or libraries. Each is planted in a copy of the package; the named test
 must then fail. A fault that its test does not notice, or a text that is no longer in the source, is an error.
 """
 
+import atexit
+import functools
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from planted import Fault, core, decoding, live, live_inside, live_translator, newcomers, training, usage
@@ -16,7 +19,17 @@ from planted import Fault, core, decoding, live, live_inside, live_translator, n
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "blockbyblock"
 ROOMS = (core, decoding, live, live_inside, live_translator, newcomers, training, usage)
-FAULTS = tuple(fault for room in ROOMS for fault in room.FAULTS)
+
+
+@functools.cache
+def built_site() -> Path:
+    """Build the book once, for all faults that are in a module of a page; it goes when the process ends."""
+    sys.path[:0] = [str(ROOT / "tests" / "site"), str(ROOT / "book" / "_extensions")]
+    import building
+
+    folder = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, folder)
+    return building.build(folder)
 
 
 def caught(fault: Fault) -> bool:
@@ -46,10 +59,12 @@ def caught(fault: Fault) -> bool:
             "-o",
             "addopts=",
         ]
+        in_page = fault.file.endswith(".mjs") and fault.test.startswith("site/")
+        site = {"BUILT_SITE": str(built_site())} if in_page else {}
         result = subprocess.run(
             [*command, str(ROOT / "tests" / fault.test)],
             cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": folder, "PYTHONDONTWRITEBYTECODE": "1"},
+            env={**os.environ, **site, "PYTHONPATH": folder, "PYTHONDONTWRITEBYTECODE": "1"},
             capture_output=True,
             text=True,
             check=False,
@@ -59,16 +74,22 @@ def caught(fault: Fault) -> bool:
     return result.returncode == 1
 
 
-def main() -> int:
-    """Plant every fault; the exit status says whether all were caught."""
+def main(only: Sequence[str] = ()) -> int:
+    """Plant every fault, or those of the lists named; the exit status says whether all were caught."""
+    rooms = [room for room in ROOMS if not only or room.__name__.rpartition(".")[2] in only]
+    faults = [fault for room in rooms for fault in room.FAULTS]
     missed = 0
-    for fault in FAULTS:
-        found = caught(fault)
-        missed += not found
-        print(f"{'caught' if found else 'MISSED'}  {fault.name:62} {fault.test}", flush=True)
-    print(f"{len(FAULTS) - missed} of {len(FAULTS)} faults caught")
+    for fault in faults:
+        try:
+            found = "caught" if caught(fault) else "MISSED"
+        except (ValueError, RuntimeError) as error:  # one that cannot be tried does not end the others
+            found = "ERROR "
+            print(error, file=sys.stderr, flush=True)
+        missed += found != "caught"
+        print(f"{found}  {fault.name:62} {fault.test}", flush=True)
+    print(f"{len(faults) - missed} of {len(faults)} faults caught")
     return missed > 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -1,5 +1,7 @@
 """One build, one server, one browser and one visit to each page, shared by all tests of the site."""
 
+import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 import serving
 import torch
 import visiting
+from book_site.live import write_modules
 from filelock import FileLock
 from playwright.sync_api import Browser, Page
 from tiny_translator import taught, write
@@ -18,7 +21,15 @@ WEIGHTS: dict[str, int] = {}
 
 @pytest.fixture(scope="session")
 def html(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
-    """The folder of the built pages. Under pytest-xdist the workers share one build."""
+    """The folder of the built pages. Under pytest-xdist the workers share one build.
+
+    BUILT_SITE names a build that is there already: a copy of it is given the modules of this package. tests/faults.py
+    plants a fault in a module so, without a build of the book for each.
+    """
+    if built := os.environ.get("BUILT_SITE"):
+        pages = shutil.copytree(built, tmp_path_factory.mktemp("built") / "html")
+        write_modules(pages)
+        return pages
     if worker_id == "master":
         return building.build(tmp_path_factory.mktemp("site"))
     shared = tmp_path_factory.getbasetemp().parent / "site"

@@ -20,9 +20,9 @@ ELEMENT = re.compile(r"<bbb-([\w-]+)")
 STILL = (Path(__file__).parent / "scripts" / "still.js").read_text(encoding="utf-8")
 
 
-def write_modules(app: Sphinx) -> None:
-    """Write each module, in one piece, where the pages find it."""
-    folder = Path(app.outdir) / "_static" / "live"
+def write_modules(site: Path) -> None:
+    """Write each module, in one piece, where the pages of the built site find it."""
+    folder = site / "_static" / "live"
     folder.mkdir(parents=True, exist_ok=True)
     for name in module_names():
         (folder / f"{name}.js").write_text(joined(name), encoding="utf-8")
@@ -45,5 +45,5 @@ def load(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any],
 
 def connect(app: Sphinx) -> None:
     """Register this part."""
-    app.connect("builder-inited", write_modules)
+    app.connect("builder-inited", lambda app: write_modules(Path(app.outdir)))
     app.connect("html-page-context", load)
