@@ -11,10 +11,11 @@ import pytest
 import serving
 import torch
 import visiting
-from book_site.live import write_modules
 from filelock import FileLock
 from playwright.sync_api import Browser, Page
 from tiny_translator import taught, write
+
+from book_site.live import write_modules
 
 WEIGHTS: dict[str, int] = {}
 
