@@ -40,9 +40,11 @@ class Concatenated(nn.Module):
         super().__init__()
         self.width = width
 
-    def forward(self, x: Float[Tensor, "batch position features"]) -> Float[Tensor, "batch position d_model"]:
+    def forward(
+        self, x: Float[Tensor, "batch position features"], start: int = 0
+    ) -> Float[Tensor, "batch position d_model"]:
         """The features, then `width` more for the position."""
-        positions = sinusoids(x.shape[1], self.width).expand(x.shape[0], -1, -1)
+        positions = sinusoids(start + x.shape[1], self.width)[start:].expand(x.shape[0], -1, -1)
         return torch.cat([x, positions], dim=-1)
 
 
