@@ -295,7 +295,7 @@ def controls(
 
 
 def silenced(kinds: int = len(WORDS), draws: int = 10, texts: int = 160) -> Iterator[dict[str, Any]]:
-    """For each kind of word: its best unit in each layer at 0, and as many random ones, as often at work or as large."""
+    """For each kind of word: its best unit in each layer at 0; as many random ones, as often at work or as large."""
     reading = Reading(load_pretrained("en-de"), sentences(texts))
     target = translated(reading)
     before = losses(reading, target, [[], [], []])
