@@ -295,18 +295,20 @@ def controls(
 
 
 def silenced(kinds: int = len(WORDS), draws: int = 10, texts: int = 160) -> Iterator[dict[str, Any]]:
-    """For each kind of word: its best unit in each layer at 0, and as many random ones."""
+    """For each kind of word: its best unit in each layer at 0; as many random ones, as often at work or as large."""
     reading = Reading(load_pretrained("en-de"), sentences(texts))
     target = translated(reading)
     before = losses(reading, target, [[], [], []])
-    generator = torch.Generator().manual_seed(0)
+    generators = {"rate": torch.Generator().manual_seed(0), "size": torch.Generator().manual_seed(0)}
     for kind, words in list(WORDS.items())[:kinds]:
         chosen = [detector(reading, fired, words)[0] for fired in reading.fired]
         holds = torch.tensor([f"{{{kind}}}" in PATTERNS[index % len(PATTERNS)] for index in range(texts)])
-        for name in ("chosen", *("random",) * draws):
-            units = [[unit] for unit in chosen] if name == "chosen" else controls(reading, chosen, generator)
+        for name in ("chosen", *("rate",) * draws, *("size",) * draws):
+            alone = name == "chosen"
+            units = [[unit] for unit in chosen] if alone else controls(reading, chosen, generators[name], by=name)
             cost = losses(reading, target, units) - before
             parts = {"with": cost[holds].mean().item(), "without": cost[~holds].mean().item()}
+            parts["median with"] = cost[holds].median().item()
             yield {"task": "silence", "kind": kind, "units": name, "which": [unit for (unit,) in units], **parts}
 
 
