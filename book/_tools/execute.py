@@ -84,7 +84,12 @@ def run(path: Path, *, store: bool = True, timeout: float = SECONDS_PER_CELL) ->
     try:
         with kernel_environment():
             client.execute()
-    except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+    except (
+        CellExecutionError,
+        CellTimeoutError,
+        DeadKernelError,
+        RuntimeError,
+    ) as error:  # the last: no kernel came up
         return Run(path, time.perf_counter() - begun, f"{name_of(path)}, cell {failed_cell(notebook)}: {error}")
     renamed = name_cells(notebook) if store else {}
     if store:
