@@ -1,17 +1,22 @@
 """The built pages as files: every link, anchor, alternative and description, without a browser."""
 
 import re
+import tomllib
 from functools import cache
+from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
 
 import building
+import nbformat
 import pytest
 import specimen
 from building import PAGES, ROOT, WITHOUT_SOURCE
 
 from blockbyblock.figures.chapters import CHAPTERS
+from book._tools.lengths import exercises, lengths
+from book._tools.notebooks import all_notebooks, name_in_book
 
 every_page = pytest.mark.parametrize("name", [*PAGES, *WITHOUT_SOURCE])
 every_document = pytest.mark.parametrize("name", PAGES)
@@ -55,6 +60,42 @@ def test_build_holds_these_pages_and_no_other(html: Path) -> None:
 
 def test_cover_is_reached_from_the_root(html: Path) -> None:
     assert 'url=book/index.html"' in (html / "index.html").read_text(encoding="utf-8")
+
+
+def text(html: Path, name: str) -> str:
+    return (html / f"{name}.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", all_notebooks(), ids=name_in_book)
+def test_a_notebook_says_below_its_title_how_long_it_is_to_read(html: Path, path: Path) -> None:
+    notebook = nbformat.read(path, as_version=4)
+    page = text(html, f"book/{name_in_book(path).removesuffix('.ipynb')}")
+    [(minutes, count)] = re.findall(
+        r'</h1>\s*<p class="reading-time">(\d+) minutes? to read(?:, (\d+) exercises?)?</p>', page
+    )
+    assert (int(minutes), int(count or 0)) == (lengths(notebook).minutes, exercises(notebook))
+
+
+def test_the_minutes_of_all_chapters_are_in_one_table(html: Path) -> None:
+    page = text(html, "book/before_you_start")
+    rows = re.findall(r'<th scope="row">(.+?)</th><td class="number">(\d+)</td><td class="number">(\d+)</td>', page)
+    written = [chapter for chapter in CHAPTERS if chapter.written]
+    assert [name for name, *_ in rows] == [*(escape(chapter.heading) for chapter in written), "all"]
+    assert sum(int(minutes) for _, minutes, _ in rows[:-1]) == int(rows[-1][1])
+
+
+def test_a_laboratory_is_below_its_chapter_in_the_sidebar(html: Path) -> None:
+    sidebar = text(html, "book/06_add_and_norm")
+    chapter = re.search(r'<li class="toctree-l1 current[^"]*"><a[^>]*>06 Add .*?</li>\s*</ul>', sidebar, re.DOTALL)
+    assert chapter
+    assert 'class="toctree-l2"><a class="reference internal" href="laboratory/06_add_and_norm.html"' in chapter[0]
+
+
+def test_the_page_of_questions_holds_each_of_them_with_its_answer(html: Path) -> None:
+    questions = tomllib.loads((ROOT / "book" / "questions.toml").read_text(encoding="utf-8"))["question"]
+    page = text(html, "book/questions")
+    assert page.count("<dt>") == page.count("<dd>") == len(questions)
+    assert all(escape(address) in page for question in questions for address in question["asked"])
 
 
 @every_page

@@ -13,6 +13,8 @@ from sphinx.application import Sphinx
 
 from blockbyblock.figures.palette import PALETTE
 
+from .reading import TIME
+
 LONGEST = 200
 CARD = "social-card.png"
 CARD_SIZE = (1200, 630)
@@ -21,7 +23,7 @@ CARD_SIZE = (1200, 630)
 def describe(doctree: nodes.document, longest: int = LONGEST) -> str:
     """Return the page's first paragraph of prose, cut after a sentence or, failing that, after a word."""
     for paragraph in doctree.findall(nodes.paragraph):
-        if not isinstance(paragraph.parent, nodes.section):
+        if not isinstance(paragraph.parent, nodes.section) or TIME in paragraph["classes"]:
             continue
         words = " ".join(plain(leaf) for leaf in paragraph.findall(nodes.Text))
         words = re.sub(r"\s+([.,;:!?)’])", r"\1", " ".join(words.split()))

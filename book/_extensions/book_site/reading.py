@@ -16,6 +16,8 @@ from book._tools.lengths import exercises, lengths
 
 from .outputs import page_html
 
+TIME = "reading-time"  # the class of the line below a title
+
 
 def measured(path: Path) -> tuple[int, int]:
     """Return the minutes that a notebook takes to read, and the number of its exercises, which are extra."""
@@ -35,7 +37,7 @@ def head(app: Sphinx, doctree: nodes.document) -> None:
     title = next(doctree.findall(nodes.title), None)
     if path.suffix != ".ipynb" or title is None:
         return
-    paragraph = nodes.paragraph("", sentence(*measured(path)), classes=["reading-time"])
+    paragraph = nodes.paragraph("", sentence(*measured(path)), classes=[TIME])
     title.parent.insert(title.parent.index(title) + 1, paragraph)
 
 
