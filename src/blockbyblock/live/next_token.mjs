@@ -69,7 +69,7 @@ function draw({ kept, examples }, times) {
 }
 
 /** A token to be read: its leading space is seen. */
-function visible(token) {
+function spelled(token) {
   const text = token.replace(/\n/g, "⏎")
   return text.startsWith(" ") ? [h("span", { class: "quiet" }, "␣"), text.slice(1)] : [text]
 }
@@ -95,7 +95,7 @@ function rows() {
     const last = chosen.length ? Math.min(chosen.at(-1), ROWS) : null
     lines.forEach((line, index) => {
       const named = index < ROWS
-      line.name.replaceChildren(...(named ? visible(tokens[index]) : [`${grouped(vocabulary - ROWS)} others`]))
+      line.name.replaceChildren(...(named ? spelled(tokens[index]) : [`${grouped(vocabulary - ROWS)} others`]))
       line.own.style.width = `${(100 * own[index]) / longest}%`
       line.now.style.width = `${(100 * drawn[index]) / longest}%`
       line.node.className = [drawn[index] ? "" : "out", index === last ? "last" : ""].join(" ")
@@ -160,9 +160,9 @@ function build(model) {
     show(entropy, found.entropy, 2)
     const last = chosen.length ? found.tokens[chosen.at(-1)] : ""
     const rare = [...new Set(chosen.filter(place => place >= ROWS).reverse())]
-    const listed = rare.slice(0, LISTED).flatMap(place => [" ", h("q", {}, ...visible(found.tokens[place]))])
+    const listed = rare.slice(0, LISTED).flatMap(place => [" ", h("q", {}, ...spelled(found.tokens[place]))])
     tail.replaceChildren(...(rare.length ? ["From the tail:", ...listed, rare.length > LISTED ? " …" : ""] : []))
-    told.replaceChildren(...(chosen.length ? [`last of ${grouped(chosen.length)}: `, ...visible(last)] : []))
+    told.replaceChildren(...(chosen.length ? [`last of ${grouped(chosen.length)}: `, ...spelled(last)] : []))
     again.disabled = !chosen.length
     const [best] = found.tokens
     const drew = chosen.length ? ` Drawn last: ${last.trim()}.` : ""
