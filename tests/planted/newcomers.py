@@ -106,8 +106,8 @@ FAULTS = (
     Fault(
         "long sentences of one's own text refused, whatever is asked",
         "data/corpora",
-        "max_characters=max_characters",
-        "max_characters=MAX_CHARACTERS",
+        "read_tsv(*paths, max_characters=max_characters)",
+        "read_tsv(*paths, max_characters=MAX_CHARACTERS)",
         "data/test_data_corpora.py::test_the_longest_sentence_of_a_text_of_ones_own_is_the_callers_to_say",
     ),
     Fault(
