@@ -20,7 +20,7 @@ from ipykernel.kernelspec import RESOURCES, get_kernel_dict
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from nbclient.exceptions import CellExecutionError, CellTimeoutError
 from nbformat import NotebookNode
 
 from book._tools.lengths import Lengths, exercises, lengths
@@ -84,12 +84,7 @@ def run(path: Path, *, store: bool = True, timeout: float = SECONDS_PER_CELL) ->
     try:
         with kernel_environment():
             client.execute()
-    except (
-        CellExecutionError,
-        CellTimeoutError,
-        DeadKernelError,
-        RuntimeError,
-    ) as error:  # the last: no kernel came up
+    except (CellExecutionError, CellTimeoutError, RuntimeError) as error:  # the last: a kernel died, or none came up
         return Run(path, time.perf_counter() - begun, f"{name_of(path)}, cell {failed_cell(notebook)}: {error}")
     renamed = name_cells(notebook) if store else {}
     if store:

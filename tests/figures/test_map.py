@@ -16,6 +16,7 @@ from blockbyblock.figures import (
     attention_figure,
     encoder_decoder_figure,
     multi_head_figure,
+    residual_stream_figure,
     themed,
 )
 from blockbyblock.figures.svg import FONT_SIZE, Figure
@@ -27,6 +28,7 @@ DRAWINGS = {
     "attention": attention_figure,
     "multi-head": multi_head_figure,
     "encoder-decoder": encoder_decoder_figure,
+    "residual-stream": residual_stream_figure,
 }
 # How often each block stands in the drawing.
 INSTANCES = {
