@@ -73,7 +73,7 @@ def plain_beam_search(model, sentence, beam, length_penalty, limit, n_best):
     return (found + open_ones)[:n_best]
 
 
-class CheckedReader(decoding._Reader):
+class CheckedReader(decoding._SourceReader):
     """Compares each reading of one more token with a full forward pass over source and prefix."""
 
     def __init__(self, model, source):
@@ -130,7 +130,7 @@ DECODERS = {
 @pytest.mark.parametrize("options", [{}, {"pre_norm": True, "positions": "learned"}], ids=["paper", "pre-norm"])
 @pytest.mark.parametrize("decode", DECODERS.values(), ids=DECODERS)
 def test_cached_equals_uncached_at_every_step(monkeypatch, decode, options):
-    monkeypatch.setattr(decoding, "_Reader", CheckedReader)
+    monkeypatch.setattr(decoding, "_SourceReader", CheckedReader)
     for seed in (6, 7, 8):
         decode(tiny_model(seed, end=1.0, **options), SOURCE)
 
@@ -236,7 +236,7 @@ def test_the_same_as_a_plain_search_that_never_stops_early(length_penalty, n_bes
 def test_a_finished_hypothesis_may_be_overtaken_by_a_longer_one(monkeypatch):
     """At once to the end: log 0.5. Six words first: log 0.49, a little lower, but divided by more."""
     script = Script([0, 0, 0.5, 0.49, 0.01], *[[0, 0, 1e-9, 1, 1e-9]] * 5, [0, 0, 1, 0, 0])
-    monkeypatch.setattr(decoding, "_Reader", script)
+    monkeypatch.setattr(decoding, "_SourceReader", script)
     ((best,),) = beam_search(tiny_model(vocab=5), torch.tensor([[3]]), 2, 0.6, 20)
     assert best.ids == (3,) * 6
     assert best.score == pytest.approx(math.log(0.49) / 2**0.6)
@@ -246,7 +246,7 @@ def test_a_finished_hypothesis_may_be_overtaken_by_a_longer_one(monkeypatch):
 def test_the_search_ends_as_soon_as_the_limit_leaves_no_room_to_overtake(monkeypatch, limit, steps):
     """log 0.5 / 1 against log 0.35 / ((5 + limit) / 6): at 4 tokens the longer one cannot win, at 5 it could."""
     script = Script([0, 0, 0.5, 0.35, 0.15], [0, 0, 1e-9, 1, 1e-9])
-    monkeypatch.setattr(decoding, "_Reader", script)
+    monkeypatch.setattr(decoding, "_SourceReader", script)
     ((best,),) = beam_search(tiny_model(vocab=5), torch.tensor([[3]]), 2, 1.0, limit)
     assert best.ids == ()
     assert script.read_so_far == steps

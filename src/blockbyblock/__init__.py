@@ -23,10 +23,13 @@ if TYPE_CHECKING:
         scaled_dot_product_attention,
         split_heads,
     )
+    from blockbyblock.cache import DecoderCache
+    from blockbyblock.classifier import Classifier, ClassifierConfig
     from blockbyblock.config import BlockConfig
-    from blockbyblock.decoder import Decoder, DecoderCache, DecoderLayer
+    from blockbyblock.decoder import Decoder, DecoderLayer
     from blockbyblock.embedding import LearnedPositionalEncoding, SinusoidalPositionalEncoding, TokenEmbedding
     from blockbyblock.encoder import Encoder, EncoderLayer
+    from blockbyblock.language_model import LanguageModel, LanguageModelConfig
     from blockbyblock.masks import causal_mask, padding_mask
     from blockbyblock.pretrained import load_pretrained
     from blockbyblock.sublayers import AddNorm, FeedForward
@@ -37,12 +40,16 @@ __all__ = [
     "AddNorm",
     "AttentionRecord",
     "BlockConfig",
+    "Classifier",
+    "ClassifierConfig",
     "Decoder",
     "DecoderCache",
     "DecoderLayer",
     "Encoder",
     "EncoderLayer",
     "FeedForward",
+    "LanguageModel",
+    "LanguageModelConfig",
     "LearnedPositionalEncoding",
     "MultiHeadAttention",
     "SinusoidalPositionalEncoding",
@@ -72,10 +79,14 @@ _HOMES = {
         "scaled_dot_product_attention",
         "split_heads",
     ),
+    "cache": ("DecoderCache",),
+    "classifier": (
+        "Classifier",
+        "ClassifierConfig",
+    ),
     "config": ("BlockConfig",),
     "decoder": (
         "Decoder",
-        "DecoderCache",
         "DecoderLayer",
     ),
     "embedding": (
@@ -86,6 +97,10 @@ _HOMES = {
     "encoder": (
         "Encoder",
         "EncoderLayer",
+    ),
+    "language_model": (
+        "LanguageModel",
+        "LanguageModelConfig",
     ),
     "masks": (
         "causal_mask",

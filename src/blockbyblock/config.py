@@ -1,5 +1,6 @@
 """The sizes and choices that all layers share."""
 
+import math
 from dataclasses import dataclass
 from typing import get_args
 
@@ -7,6 +8,13 @@ from torch import nn
 
 from blockbyblock.attention import MultiHeadAttention, head_width
 from blockbyblock.checks import check_choice, check_positive, check_probability
+from blockbyblock.embedding import (
+    POSITIONS,
+    LearnedPositionalEncoding,
+    Positions,
+    SinusoidalPositionalEncoding,
+    TokenEmbedding,
+)
 from blockbyblock.sublayers import Activation, AddNorm, FeedForward
 
 
@@ -23,7 +31,7 @@ class BlockConfig:
         dropout: on each sublayer's output, and on the sum of embeddings and positions.
         attention_dropout: on the attention weights; none in the paper.
         activation_dropout: inside the feed-forward network; none in the paper.
-        activation: "relu", "gelu" or "silu".
+        activation: "relu", "gelu", "gelu_tanh" or "silu".
         pre_norm: layer norm before each sublayer instead of after the residual sum.
         final_norm: one more layer norm at the end of a stack; None means with pre-norm only, where the stack's output
             would otherwise never be normalised.
@@ -88,3 +96,64 @@ class BlockConfig:
     def stack_norm(self) -> nn.Module:
         """What ends a stack of layers: a layer norm, or nothing."""
         return nn.LayerNorm(self.d_model, eps=self.norm_eps) if self.ends_with_norm else nn.Identity()
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackConfig(BlockConfig):
+    """One stack of layers over one vocabulary: what the language model and the classifier have in common.
+
+    Attributes:
+        vocab: number of tokens.
+        layers: N.
+        positions: "sinusoidal" or "learned".
+        max_length: the longest sequence, in tokens.
+        embedding_scale: what an embedding is multiplied by; None means √d_model, as in the paper. 1 in GPT-2 and BERT.
+        pad_id: fills short sequences up; hidden from attention.
+
+    Raises:
+        ValueError: a value is out of range.
+    """
+
+    vocab: int = 8000
+    layers: int = 6
+    positions: Positions = "sinusoidal"
+    max_length: int = 1024
+    embedding_scale: float | None = None
+    pad_id: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_positive(vocab=self.vocab, layers=self.layers, max_length=self.max_length)
+        check_positions(self.positions, self.d_model)
+        if self.embedding_scale is not None and not 0 < self.embedding_scale < math.inf:
+            raise ValueError(f"embedding_scale={self.embedding_scale} must be positive and finite")
+        self.check_ids("pad_id")
+
+    def check_ids(self, *names: str) -> None:
+        """Refuse a special token that the vocabulary does not hold.
+
+        Raises:
+            ValueError: naming it.
+        """
+        for name in names:
+            if not 0 <= getattr(self, name) < self.vocab:
+                raise ValueError(f"{name}={getattr(self, name)} lies outside a vocabulary of {self.vocab} tokens")
+
+    def token_embedding(self) -> TokenEmbedding:
+        """A new table of the tokens' vectors."""
+        return TokenEmbedding(self.vocab, self.d_model, self.embedding_scale)
+
+    def positional_encoding(self) -> SinusoidalPositionalEncoding | LearnedPositionalEncoding:
+        """What adds the positions."""
+        return POSITIONS[self.positions](self.d_model, self.max_length)
+
+
+def check_positions(positions: Positions, d_model: int) -> None:
+    """Refuse an unknown kind of positions, and sinusoids that do not come in pairs.
+
+    Raises:
+        ValueError: naming it.
+    """
+    check_choice(get_args(Positions), positions=positions)
+    if positions == "sinusoidal" and d_model % 2:
+        raise ValueError(f"d_model={d_model} must be even for sinusoidal positions")

@@ -1,9 +1,9 @@
-"""From a trained model to a translation, token by token: greedy and beam search (paper, section 6.1).
+"""From a trained model to text, token by token: greedy and beam search (paper, section 6.1).
 
-Both read the source once and keep the keys and values of what they have read (`DecoderCache`), and so does
-`blockbyblock.sampling`. They decode a whole batch side by side, and a finished sentence leaves it. A result depends on
-its own sentence, not on its neighbours. Padding and the start token are never produced: their logits are set to -inf
-before the softmax.
+A `Transformer` translates a source; a `LanguageModel` continues a prompt. Both keep the keys and values of what they
+have read (`DecoderCache`), here and in `blockbyblock.sampling`. They decode a whole batch side by side, and a finished
+text leaves it. A result depends on its own source or prompt, not on its neighbours. Padding and the start token are
+never produced: their logits are set to -inf before the softmax.
 """
 
 import math
@@ -16,15 +16,18 @@ from jaxtyping import Int
 from torch import Tensor, nn
 
 from blockbyblock.checks import check_positive
+from blockbyblock.language_model import LanguageModel
 from blockbyblock.products import fast_products
 from blockbyblock.transformer import Transformer
+
+Writer = Transformer | LanguageModel  # a model that writes text
 
 EXTRA_LENGTH = 50  # the paper's limit: the output may be this much longer than the input
 
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """One translation of one sentence, as ids.
+    """One translation of one sentence, or one continuation of one prompt, as ids.
 
     Attributes:
         ids: the tokens, without start and end.
@@ -51,21 +54,23 @@ def length_divisor(length: int, length_penalty: float) -> float:
     return ((5 + length) / 6) ** length_penalty
 
 
-def greedy(model: Transformer, source: Int[Tensor, "batch source"], max_length: int | None = None) -> list[Hypothesis]:
+def greedy(model: Writer, source: Int[Tensor, "batch source"], max_length: int | None = None) -> list[Hypothesis]:
     """Take the most probable token at each step.
 
     Args:
         model: decodes in evaluation mode, whatever mode it is in, and gets its mode back.
-        source: ids, `[batch, source]`, padded on the right with `config.pad_id`.
-        max_length: the most tokens of an output, the end token counted; if not given, 50 more than its input has, as in
-            the paper, or `config.max_length` where that is less.
+        source: ids, `[batch, source]`, padded with `config.pad_id`: what a `Transformer` translates, padded on the
+            right; or what a `LanguageModel` continues, beginning with its start token, padded on either side.
+        max_length: the most tokens of an output, the end token counted. If not given: of a translation 50 more than its
+            input has, as in the paper, or `config.max_length` where that is less; of a continuation what
+            `config.max_length` leaves, which is its limit in any case.
 
     Returns:
-        One hypothesis per sentence.
+        One hypothesis per row. That of a prompt does not repeat it.
 
     Raises:
-        ValueError: a sentence is empty or not padded on the right, `max_length` is out of range, an id is outside the
-            vocabulary, or the model's output is not a number.
+        ValueError: a row is empty, padded in the wrong place or over the model's length, `max_length` is out of range,
+            an id is outside the vocabulary, or the model's output is not a number.
     """
     limits = length_limits(model, source, max_length)
     return one_token_at_a_time(model, source, limits, lambda log_probabilities, *_: log_probabilities.argmax(-1))
@@ -109,7 +114,7 @@ def beam_search(
     end_id, vocab = model.config.end_id, model.config.target_vocab
     searches = every_search = [_Search(limit, length_penalty, n_best) for limit in limits]
     with evaluating(model), fast_products(model.encoder, model.decoder, model.output):
-        reader = _Reader(model, source)
+        reader = _SourceReader(model, source)
         # One row for each sentence still searched, and `width` prefixes in it: one at first, then up to `beam`.
         prefixes = source.new_full((len(limits), 1, 1), model.config.start_id)  # [sentences, width, length]
         totals = reader.zeros(len(limits), 1)  # their log-probabilities, [sentences, width]
@@ -172,6 +177,28 @@ class _Search:
 
 
 class _Reader:
+    """What follows the texts of a batch, each of which grows by one token at a time."""
+
+    def __init__(self, model: Writer, dtype: torch.dtype, device: torch.device) -> None:
+        self.output, self.device = model.output, device
+        self.dtype = torch.promote_types(dtype, torch.float32)  # half precision is too coarse to add up
+        config = model.config
+        self.never = torch.tensor(sorted({config.pad_id, config.start_id} - {config.end_id}), device=device)
+
+    def zeros(self, *shape: int) -> Tensor:
+        """The log-probabilities of texts that hold nothing yet."""
+        return torch.zeros(shape, dtype=self.dtype, device=self.device)
+
+    def log_probabilities(self, states: Tensor) -> Tensor:
+        """Of what follows, `[..., vocab]`, from what the output layer reads, `[..., d_model]`."""
+        logits = self.output(states)
+        log_probabilities = logits.to(self.dtype).index_fill_(-1, self.never, -math.inf).log_softmax(-1)
+        if log_probabilities.flatten(0, -2)[:, 0].isnan().any():  # the softmax spreads a NaN over its whole row
+            raise ValueError("the model's output is not a number (NaN): look at its parameters")
+        return log_probabilities
+
+
+class _SourceReader(_Reader):
     """The decoder over the prefixes of each sentence: reads one more token of each, remembers all that it has read.
 
     The prefixes of a sentence are so many queries over one memory, and over one cache: the keys and values of all their
@@ -182,16 +209,19 @@ class _Reader:
     def __init__(self, model: Transformer, source: Tensor) -> None:
         self.model = model
         self.memory, mask = model.encode(source)
+        super().__init__(model, self.memory.dtype, self.memory.device)
         self.memory_mask = None if mask.all() else mask
         self.cache, self.position = model.new_cache(), 0
         self.own = mask.new_ones(len(source), 1, 0)  # [sentences, width, key]
-        self.dtype = torch.promote_types(self.memory.dtype, torch.float32)  # half precision is too coarse to add up
-        config = model.config
-        self.never = torch.tensor(sorted({config.pad_id, config.start_id} - {config.end_id}), device=source.device)
 
-    def zeros(self, *shape: int) -> Tensor:
-        """The log-probabilities of prefixes that hold nothing yet."""
-        return torch.zeros(shape, dtype=self.dtype, device=self.memory.device)
+    def begin(self) -> Tensor:
+        """Log-probabilities of the first token of each translation, `[sentences, vocab]`."""
+        start_id = self.model.config.start_id
+        return self.step(torch.full((len(self.memory),), start_id, device=self.device))
+
+    def step(self, tokens: Tensor) -> Tensor:
+        """The same after one more token of each, `[sentences]`."""
+        return self.read(tokens[:, None])[:, 0]
 
     def read(self, tokens: Tensor, parents: Tensor | None = None) -> Tensor:
         """Log-probabilities of what follows, `[sentences, width, vocab]`, once each prefix has got one more token.
@@ -207,11 +237,7 @@ class _Reader:
             mask = self.own[:, None]
         states = self.model.decode_prefixes(tokens, self.position, mask, self.memory, self.memory_mask, self.cache)
         self.position += 1
-        logits = self.model.output(states)
-        log_probabilities = logits.to(self.dtype).index_fill_(-1, self.never, -math.inf).log_softmax(-1)
-        if log_probabilities[:, :, 0].isnan().any():  # the softmax spreads a NaN over its whole row
-            raise ValueError("the model's output is not a number (NaN): look at its parameters")
-        return log_probabilities
+        return self.log_probabilities(states)
 
     def select(self, rows: Tensor) -> None:
         """Keep these sentences, in this order."""
@@ -220,48 +246,72 @@ class _Reader:
         self.memory_mask = None if self.memory_mask is None else self.memory_mask[rows]
 
 
+class _PromptReader(_Reader):
+    """A language model over its prompts: reads them once, then one more token of each."""
+
+    def __init__(self, model: LanguageModel, prompts: Tensor) -> None:
+        super().__init__(model, model.embedding.table.weight.dtype, prompts.device)
+        self.model, self.prompts, self.cache = model, prompts, model.new_cache()
+
+    def begin(self) -> Tensor:
+        """Log-probabilities of what follows each prompt, `[prompts, vocab]`."""
+        places = torch.arange(self.prompts.shape[1], device=self.device)
+        last = ((self.prompts != self.model.config.pad_id) * places).argmax(1)  # of each prompt's own tokens
+        states = self.model.states(self.prompts, self.cache)
+        return self.log_probabilities(states.take_along_dim(last[:, None, None], 1)[:, 0])
+
+    def step(self, tokens: Tensor) -> Tensor:
+        """The same after one more token of each, `[prompts]`."""
+        return self.log_probabilities(self.model.states(tokens[:, None], self.cache)[:, 0])
+
+    def select(self, rows: Tensor) -> None:
+        """Keep these prompts, in this order."""
+        self.cache.select(rows)
+
+
 @torch.inference_mode()
 def one_token_at_a_time(
-    model: Transformer,
+    model: Writer,
     source: Int[Tensor, "batch source"],
     limits: list[int],
     choose: Callable[[Tensor, Tensor, int], Tensor],
 ) -> list[Hypothesis]:
-    """Extend each sentence by one token after the other, until its end or its limit.
+    """Extend each text by one token after the other, until its end or its limit.
 
     Args:
         model: as for `greedy`.
         source: as for `greedy`.
         limits: from `length_limits`.
-        choose: takes the next tokens' log-probabilities `[open, vocab]`, the places in the batch of the sentences that
-            are still open, `[open]`, and the number of the step, from 0; returns a token for each, `[open]`.
+        choose: takes the next tokens' log-probabilities `[open, vocab]`, the places in the batch of the texts that are
+            still open, `[open]`, and the number of the step, from 0; returns a token for each, `[open]`.
 
     Returns:
-        One hypothesis per sentence.
+        One hypothesis per text.
 
     Raises:
         ValueError: an id is outside the vocabulary, or the model's output is not a number.
     """
     end_id = model.config.end_id
-    with evaluating(model), fast_products(model.encoder, model.decoder, model.output):
-        reader = _Reader(model, source)
-        sentences = torch.arange(len(limits), device=source.device)  # those still open, by their place in the batch
+    once = model.encoder if isinstance(model, Transformer) else nn.Identity()
+    with evaluating(model), fast_products(once, model.decoder, model.output):
+        reader = _SourceReader(model, source) if isinstance(model, Transformer) else _PromptReader(model, source)
+        texts = torch.arange(len(limits), device=source.device)  # those still open, by their place in the batch
         last_steps = torch.tensor(limits, device=source.device) - 1
-        tokens = source.new_full((len(limits),), model.config.start_id)
         output = source.new_full((len(limits), max(limits)), end_id)
         totals = reader.zeros(len(limits))
+        log_probabilities = reader.begin()
         for step in range(max(limits)):
-            log_probabilities = reader.read(tokens[:, None])[:, 0]
-            tokens = choose(log_probabilities, sentences, step)
-            output[sentences, step] = tokens
-            totals = totals.index_add(0, sentences, log_probabilities.gather(1, tokens[:, None]).squeeze(1))
+            tokens = choose(log_probabilities, texts, step)
+            output[texts, step] = tokens
+            totals = totals.index_add(0, texts, log_probabilities.gather(1, tokens[:, None]).squeeze(1))
             is_open = (tokens != end_id) & (step < last_steps)
             if not is_open.all():
                 rows = is_open.nonzero().flatten()
                 if not len(rows):
                     break
                 reader.select(rows)
-                sentences, last_steps, tokens = sentences[rows], last_steps[rows], tokens[rows]
+                texts, last_steps, tokens = texts[rows], last_steps[rows], tokens[rows]
+            log_probabilities = reader.step(tokens)
     hypotheses = []
     for ids, total, length in zip(output.tolist(), totals.tolist(), limits, strict=True):
         finished = end_id in ids[:length]
@@ -269,30 +319,38 @@ def one_token_at_a_time(
     return hypotheses
 
 
-def length_limits(model: Transformer, source: Tensor, max_length: int | None) -> list[int]:
-    """For each sentence the most tokens of its output; arguments as for `greedy`.
+def length_limits(model: Writer, source: Tensor, max_length: int | None) -> list[int]:
+    """For each row the most tokens of its output; arguments as for `greedy`.
 
     Raises:
-        ValueError: the source cannot be decoded (empty, not padded on the right), or `max_length` is out of range.
+        ValueError: the source cannot be decoded (empty, padded in the wrong place), or `max_length` is out of range.
     """
     if source.ndim != 2 or source.numel() == 0:
         raise ValueError(f"the source has shape {tuple(source.shape)}; expected a non-empty [batch, source]")
-    longest = model.config.max_length
+    translates, longest = isinstance(model, Transformer), model.config.max_length
     real = source != model.config.pad_id
     lengths = real.sum(1)
-    padded_right = torch.arange(source.shape[1], device=source.device) < lengths[:, None]
-    wrong = ((real != padded_right).any(1) | (lengths == 0)).nonzero().flatten().tolist()
+    places = torch.arange(source.shape[1], device=source.device)
+    misplaced = (real != (places < lengths[:, None])).any(1)
+    if not translates:
+        misplaced &= (real != (places >= source.shape[1] - lengths[:, None])).any(1)
+    wrong = (misplaced | (lengths == 0)).nonzero().flatten().tolist()
     if wrong:
         raise ValueError(
-            f"sentence {wrong[0]} of the source, {source[wrong[0]].tolist()}, must hold a token and be padded on its "
-            f"right with pad_id={model.config.pad_id}"
+            f"{'sentence' if translates else 'prompt'} {wrong[0]} of the source, {source[wrong[0]].tolist()}, must "
+            f"hold a token and be padded on {'its right' if translates else 'one side'} with pad_id={model.config.pad_id}"
         )
-    if max_length is None:
-        return [min(length + EXTRA_LENGTH, longest) for length in lengths.tolist()]
-    check_positive(max_length=max_length)
-    if max_length > longest:
-        raise ValueError(f"max_length={max_length} is over the model's own, config.max_length={longest}")
-    return [max_length] * len(source)
+    if max_length is not None:
+        check_positive(max_length=max_length)
+        if max_length > longest:
+            raise ValueError(f"max_length={max_length} is over the model's own, config.max_length={longest}")
+    if translates:
+        return [min(n + EXTRA_LENGTH, longest) if max_length is None else max_length for n in lengths.tolist()]
+    for row, length in enumerate(lengths.tolist()):
+        if length > longest:
+            raise ValueError(f"prompt {row} has {length} tokens, over the model's limit of {longest}")
+    # The last token that is written is never read, so it takes no position.
+    return [min(longest + 1 - length, max_length or longest) for length in lengths.tolist()]
 
 
 @contextmanager

@@ -1,12 +1,15 @@
 """From token ids to vectors that know their place (paper, sections 3.4 and 3.5)."""
 
 import math
+from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from blockbyblock.checks import check_positive
+
+Positions = Literal["sinusoidal", "learned"]
 
 
 class TokenEmbedding(nn.Module):
@@ -18,17 +21,18 @@ class TokenEmbedding(nn.Module):
     Args:
         vocab: number of tokens.
         d_model: width of a vector.
+        scale: what the vectors are multiplied by, if not by √d_model; GPT-2 and BERT have 1.
 
     Raises:
         ValueError: a size is not positive.
     """
 
-    def __init__(self, vocab: int, d_model: int) -> None:
+    def __init__(self, vocab: int, d_model: int, scale: float | None = None) -> None:
         super().__init__()
         check_positive(vocab=vocab, d_model=d_model)
         self.table = nn.Embedding(vocab, d_model)
-        self.scale = math.sqrt(d_model)
-        nn.init.normal_(self.table.weight, std=1 / self.scale)
+        self.scale = math.sqrt(d_model) if scale is None else scale
+        nn.init.normal_(self.table.weight, std=1 / math.sqrt(d_model))
 
     def forward(self, ids: Int[Tensor, "batch position"]) -> Float[Tensor, "batch position d_model"]:
         """Look up each id.
@@ -43,7 +47,7 @@ class TokenEmbedding(nn.Module):
         if ids.ndim != 2 or ids.numel() == 0:
             raise ValueError(f"token ids have shape {tuple(ids.shape)}; expected a non-empty [batch, position]")
         vocab = self.table.num_embeddings
-        if not (ids.is_cuda or ids.is_meta or torch.compiler.is_compiling()):
+        if can_look(ids):
             low, high = (int(bound) for bound in ids.aminmax())
             if low < 0 or high >= vocab:
                 raise ValueError(f"token ids reach from {low} to {high}, outside the vocabulary 0 to {vocab - 1}")
@@ -83,16 +87,17 @@ class SinusoidalPositionalEncoding(nn.Module):
         self.register_buffer("table", sinusoids(max_length, d_model), persistent=False)
 
     def forward(
-        self, x: Float[Tensor, "batch position d_model"], start: int = 0
+        self, x: Float[Tensor, "batch position d_model"], start: int | Int[Tensor, "batch position"] = 0
     ) -> Float[Tensor, "batch position d_model"]:
         """x + PE[start : start + position].
 
         Args:
             x: embeddings, `[batch, position, d_model]`.
-            start: the place of the first one; a cached decoder passes how many it has seen.
+            start: the place of the first one; a cached decoder passes how many it has seen. Or, where padding makes
+                rows differ, the place of each, `[batch, position]`.
 
         Raises:
-            ValueError: a position lies beyond max_length.
+            ValueError: a position lies beyond max_length (on CUDA, for places of each, the kernel's assertion fires).
         """
         return x + self.table[positions(x, start, self.table.shape[0])]
 
@@ -106,20 +111,40 @@ class LearnedPositionalEncoding(nn.Module):
         self.table = nn.Embedding(max_length, d_model)
 
     def forward(
-        self, x: Float[Tensor, "batch position d_model"], start: int = 0
+        self, x: Float[Tensor, "batch position d_model"], start: int | Int[Tensor, "batch position"] = 0
     ) -> Float[Tensor, "batch position d_model"]:
         """x + table[start : start + position]."""
         return x + self.table.weight[positions(x, start, self.table.num_embeddings)]
 
 
-def positions(x: Tensor, start: int, max_length: int) -> slice:
-    """The rows of a position table that belong to `x`, whose first position is `start`.
+POSITIONS: dict[str, type[SinusoidalPositionalEncoding] | type[LearnedPositionalEncoding]] = {
+    "sinusoidal": SinusoidalPositionalEncoding,
+    "learned": LearnedPositionalEncoding,
+}
+
+
+def positions(x: Tensor, start: int | Tensor, max_length: int) -> slice | Tensor:
+    """The rows of a position table that belong to `x`: from `start` on, or each position's own.
 
     Raises:
         ValueError: they do not lie within the table.
     """
+    if isinstance(start, Tensor):
+        if can_look(start):
+            first, last = (int(bound) for bound in start.aminmax())
+            _require_within(first, last, max_length)
+        return start
     end = start + x.shape[1]
-    if start < 0 or end > max_length:
-        where = f"position {start} does" if end - start == 1 else f"positions {start} to {end - 1} do"
-        raise ValueError(f"{where} not lie within max_length={max_length}")
+    _require_within(start, end - 1, max_length)
     return slice(start, end)
+
+
+def _require_within(first: int, last: int, max_length: int) -> None:
+    if first < 0 or last >= max_length:
+        where = f"position {first} does" if first == last else f"positions {first} to {last} do"
+        raise ValueError(f"{where} not lie within max_length={max_length}")
+
+
+def can_look(numbers: Tensor) -> bool:
+    """Whether a look at the values costs nothing: on CUDA it would stall the device, and elsewhere there are none."""
+    return not (numbers.is_cuda or numbers.is_meta or torch.compiler.is_compiling())

@@ -1,4 +1,4 @@
-"""Translations drawn by chance, token by token: temperature, top-k, top-p. The steps are those of `decoding`."""
+"""Text drawn by chance, token by token: temperature, top-k, top-p. The steps are those of `decoding`."""
 
 import math
 
@@ -7,51 +7,65 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from blockbyblock.checks import check_positive
-from blockbyblock.decoding import Hypothesis, length_limits, one_token_at_a_time
-from blockbyblock.transformer import Transformer
+from blockbyblock.decoding import Hypothesis, Writer, length_limits, one_token_at_a_time
+from blockbyblock.language_model import LanguageModel
 
 
 def sample(
-    model: Transformer,
+    model: Writer,
     source: Int[Tensor, "batch source"],
     max_length: int | None = None,
     *,
     temperature: float = 1.0,
     top_k: int | None = None,
     top_p: float | None = None,
+    repetition_penalty: float = 1.0,
     generator: torch.Generator | None = None,
 ) -> list[Hypothesis]:
     """Draw each token from `sampling_probabilities`.
 
-    The numbers drawn for a sentence depend on the generator and on the sentence's place in the batch, and not on what
-    the other sentences are or when they end.
+    The numbers drawn for a text depend on the generator and on the text's place in the batch, and not on what the other
+    texts are or when they end.
 
     Args:
         model: as for `greedy`.
-        source: as for `greedy`; repeat a sentence to draw several translations of it.
+        source: as for `greedy`; repeat a row to draw several outputs for it.
         max_length: as for `greedy`.
         temperature: as for `sampling_probabilities`, like the next two.
         top_k: the most probable tokens that take part.
         top_p: the probability that the tokens that take part must reach.
+        repetition_penalty: what the log-probability of each token is multiplied by that stands in the text already, in
+            a prompt or in what was written; 1 changes nothing, more makes repetition rarer. (CTRL, Keskar et al. 2019,
+            divides the logit instead, which depends on a constant that may be added to all logits and softmax ignores.)
         generator: the source of chance, on the CPU wherever the model is; torch's global one if not given.
 
     Returns:
-        One hypothesis per sentence; its log-probability is the model's own, at temperature 1 and with all tokens.
+        One hypothesis per row; its log-probability is the model's own, at temperature 1 and with all tokens.
 
     Raises:
         ValueError: as for `greedy` and `sampling_probabilities`.
     """
     _check_sampling(temperature, top_k, top_p)
+    if not 0 < repetition_penalty < math.inf:
+        raise ValueError(f"repetition_penalty={repetition_penalty} must be positive; 1 changes nothing")
 
-    def draw(log_probabilities: Tensor, sentences: Tensor, step: int) -> Tensor:
+    def draw(log_probabilities: Tensor, texts: Tensor, step: int) -> Tensor:
+        if repetition_penalty != 1:
+            penalised = log_probabilities * repetition_penalty
+            log_probabilities = torch.where(written[texts], penalised, log_probabilities)
         reached = sampling_probabilities(log_probabilities, temperature, top_k, top_p).cumsum(-1)
         # The first token at which the running sum reaches the number drawn. The number is above zero and at most the
         # whole sum, so a token of probability zero is never met and one is always found.
-        drawn = chance[sentences, step, None] * reached[:, -1:]
-        return torch.searchsorted(reached, drawn).squeeze(-1)
+        drawn = torch.searchsorted(reached, chance[texts, step, None] * reached[:, -1:]).squeeze(-1)
+        if repetition_penalty != 1:
+            written[texts, drawn] = True
+        return drawn
 
     limits = length_limits(model, source, max_length)
-    # A generator of its own for each sentence: a longer neighbour takes no number away from it.
+    prompts = source if isinstance(model, LanguageModel) else source[:, :0]
+    written = torch.zeros(len(source), model.output.out_features, dtype=torch.bool, device=source.device)
+    written.scatter_(1, prompts, True)  # which tokens stand in each text
+    # A generator of its own for each text: a longer neighbour takes no number away from it.
     seeds = torch.randint(2**63 - 1, (len(limits),), generator=generator).tolist()
     chance = torch.zeros(len(limits), max(limits))
     for row, (seed, limit) in enumerate(zip(seeds, limits, strict=True)):

@@ -1,6 +1,7 @@
 """What stands around attention in each layer: the feed-forward network, and Add & Norm (paper, sections 3.1, 3.3)."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Literal, get_args
 
 import torch.nn.functional as F
@@ -9,7 +10,13 @@ from torch import Tensor, nn
 
 from blockbyblock.checks import check_choice, check_positive, check_probability
 
-Activation = Literal["relu", "gelu", "silu"]
+Activation = Literal["relu", "gelu", "gelu_tanh", "silu"]
+_FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "relu": F.relu,
+    "gelu": F.gelu,
+    "gelu_tanh": partial(F.gelu, approximate="tanh"),  # as the published weights of GPT-2 were trained with
+    "silu": F.silu,
+}
 
 
 class FeedForward(nn.Module):
@@ -18,7 +25,7 @@ class FeedForward(nn.Module):
     Args:
         d_model: width of input and output.
         d_ff: width between the two linear maps.
-        activation: "relu" as in the paper, "gelu" or "silu".
+        activation: "relu" as in the paper, "gelu", "gelu_tanh" (GPT-2's approximation of it) or "silu".
         dropout: probability with which a hidden unit is dropped in training. The paper drops none here.
 
     Raises:
@@ -44,7 +51,7 @@ class FeedForward(nn.Module):
 
     def forward(self, x: Float[Tensor, "batch position d_model"]) -> Float[Tensor, "batch position d_model"]:
         """Each position's vector through the same two linear maps; no position sees another."""
-        hidden: Tensor = getattr(F, self.activation)(self.hidden_projection(x))  # [batch, position, d_ff]
+        hidden = _FUNCTIONS[self.activation](self.hidden_projection(x))  # [batch, position, d_ff]
         return self.output_projection(self.dropout(hidden))
 
 

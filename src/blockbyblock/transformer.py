@@ -8,16 +8,15 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from blockbyblock.cache import DecoderCache
 from blockbyblock.checks import check_choice, check_positive
-from blockbyblock.config import BlockConfig
-from blockbyblock.decoder import Decoder, DecoderCache
-from blockbyblock.embedding import LearnedPositionalEncoding, SinusoidalPositionalEncoding, TokenEmbedding
+from blockbyblock.config import BlockConfig, check_positions
+from blockbyblock.decoder import Decoder
+from blockbyblock.embedding import POSITIONS, Positions, TokenEmbedding
 from blockbyblock.encoder import Encoder
 from blockbyblock.masks import causal_mask, padding_mask
 
-Positions = Literal["sinusoidal", "learned"]
 Tying = Literal["none", "two-way", "three-way"]
-POSITIONS = {"sinusoidal": SinusoidalPositionalEncoding, "learned": LearnedPositionalEncoding}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,10 +62,8 @@ class TransformerConfig(BlockConfig):
             decoder_layers=self.decoder_layers,
             max_length=self.max_length,
         )
-        check_choice(get_args(Positions), positions=self.positions)
+        check_positions(self.positions, self.d_model)
         check_choice(get_args(Tying), tying=self.tying)
-        if self.positions == "sinusoidal" and self.d_model % 2:
-            raise ValueError(f"d_model={self.d_model} must be even for sinusoidal positions")
         if self.tying == "three-way" and self.source_vocab != self.target_vocab:
             raise ValueError(
                 f"three-way tying needs one joint vocabulary, got source_vocab={self.source_vocab} and "

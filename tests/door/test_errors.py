@@ -73,7 +73,7 @@ def test_attention_sizes(name, bad):
     [
         (lambda: FeedForward(0, 4), "d_model=0 must be"),
         (lambda: FeedForward(4, 0), "d_ff=0 must be"),
-        (lambda: FeedForward(4, 4, activation="tanh"), "activation='tanh' is not one of relu, gelu, silu"),
+        (lambda: FeedForward(4, 4, activation="tanh"), "activation='tanh' is not one of relu, gelu, gelu_tanh, silu"),
         (lambda: FeedForward(4, 4, dropout=1.0), "dropout=1.0 is not a probability"),
         (lambda: AddNorm(0), "d_model=0 must be"),
         (lambda: AddNorm(4, dropout=-0.1), "dropout=-0.1 is not a probability"),
