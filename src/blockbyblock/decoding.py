@@ -336,9 +336,10 @@ def length_limits(model: Writer, source: Tensor, max_length: int | None) -> list
         misplaced &= (real != (places >= source.shape[1] - lengths[:, None])).any(1)
     wrong = (misplaced | (lengths == 0)).nonzero().flatten().tolist()
     if wrong:
+        text, side = ("sentence", "its right") if translates else ("prompt", "one side")
         raise ValueError(
-            f"{'sentence' if translates else 'prompt'} {wrong[0]} of the source, {source[wrong[0]].tolist()}, must "
-            f"hold a token and be padded on {'its right' if translates else 'one side'} with pad_id={model.config.pad_id}"
+            f"{text} {wrong[0]} of the source, {source[wrong[0]].tolist()}, must hold a token and be padded on {side} "
+            f"with pad_id={model.config.pad_id}"
         )
     if max_length is not None:
         check_positive(max_length=max_length)
