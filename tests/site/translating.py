@@ -61,7 +61,7 @@ def load_parts(page: Page, url: str, name: str) -> None:
     """Open the empty page, and make every part of the engine, and `translator` with a model in it, global there."""
     page.goto(f"{url}parts.html")
     page.evaluate(
-        PARTS, [name, ["safetensors", "tokenizer", "transformer", "decoding", "translation", "passage", "supply"]]
+        PARTS, [name, ["safetensors", "tokenizer", "layers", "transformer", "decoding", "worker", "translation", "passage", "supply"]]
     )
 
 
