@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,11 @@ from blockbyblock.live import InsideFigure, TranslatorFigure
 from blockbyblock.live.modules import FOLDER, joined
 
 ROOM = Path(__file__).parents[2] / "book" / "assets" / "book.css"
-PARTS = """async ([name, parts]) => {
+PARTS = """async ([name, parts, kind, held]) => {
   const read = async part => Object.assign(window, await import(`./source/${part}.mjs`))
   for (const part of parts) await read(part)
   const bytes = await (await fetch(`models/${name}.safetensors`)).arrayBuffer()
-  window.translator = new Translator(readModel(bytes))
+  window[held] = new window[kind](readModel(bytes))
 }"""
 
 
@@ -57,12 +58,20 @@ def page_of(body: str, script: str = '<script type="module" src="live/translator
     )
 
 
-def load_parts(page: Page, url: str, name: str) -> None:
-    """Open the empty page, and make every part of the engine, and `translator` with a model in it, global there."""
+ENGINE = ("safetensors", "tokenizer", "layers", "transformer", "decoding", "worker", "translation", "passage", "supply")
+
+
+def load_parts(
+    page: Page,
+    url: str,
+    name: str,
+    parts: Sequence[str] = ENGINE,
+    kind: str = "Translator",
+    held: str = "translator",
+) -> None:
+    """Open the empty page, and make every part of the engine global there, and a model in its class, called `held`."""
     page.goto(f"{url}parts.html")
-    page.evaluate(
-        PARTS, [name, ["safetensors", "tokenizer", "layers", "transformer", "decoding", "worker", "translation", "passage", "supply"]]
-    )
+    page.evaluate(PARTS, [name, list(parts), kind, held])
 
 
 def call(page: Page, expression: str, argument: object = None) -> Any:

@@ -12,8 +12,9 @@ export class Classifier {
   observe = null
 
   /** Throws an Error that names what the model asks for and the page does not compute. */
-  constructor({ config, tensors }) {
-    requireComputed(config, CLASSIFIER)
+  constructor(file) {
+    requireComputed(file, "classification", CLASSIFIER)
+    const { config, tensors } = file
     this.config = config
     this.tell = teller(this)
     this.table = matrix(tensors, "model.embedding.table").row

@@ -13,8 +13,9 @@ export class LanguageModel {
   observe = null
 
   /** Throws an Error that names what the model asks for and the page does not compute. */
-  constructor({ config, tensors }) {
-    requireComputed(config, LANGUAGE_MODEL)
+  constructor(file) {
+    requireComputed(file, "generation", LANGUAGE_MODEL)
+    const { config, tensors } = file
     this.config = config
     const { row, apply } = matrix(tensors, "model.embedding.table") // tied: one matrix for both ends
     this.tell = teller(this)

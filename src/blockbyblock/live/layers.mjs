@@ -1,8 +1,12 @@
 // The parts that every model of this book is made of, as they compute once it is trained: one sequence, no padding, no
 // dropout. A sequence is an array of vectors: one Float32Array of d_model numbers for each position.
 
-/** Throw an Error that names what a model asks for and the page does not compute; `computed` says what it does. */
-export function requireComputed(config, computed) {
+/**
+ * Throw an Error if a file holds a model for another task, or one that asks for what the page does not compute; `computed`
+ * says what it does.
+ */
+export function requireComputed({ task, config }, wanted, computed) {
+  if (task !== wanted) throw new Error(`A model for ${wanted} is needed; this file is for ${task}.`)
   for (const [name, value] of Object.entries(computed)) {
     const found = config[name] ?? false
     if (found !== value) throw new Error(`The page computes models with ${name}=${value}; this one has ${name}=${found}.`)

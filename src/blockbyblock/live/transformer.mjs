@@ -14,8 +14,8 @@ export class Transformer {
   observe = null
 
   /** Throws an Error that names what the model asks for and the page does not compute. */
-  constructor({ config, tensors, ids }) {
-    requireComputed(config, TRANSFORMER)
+  constructor({ task = "translation", config, tensors, ids }) {
+    requireComputed({ task, config }, "translation", TRANSFORMER)
     this.config = config
     const { row, apply } = matrix(tensors, "model.target_embedding.table") // three-way tying: one matrix for all
     const tell = teller(this)
