@@ -44,7 +44,7 @@ class Score:
 
 @dataclass(frozen=True)
 class Interval:
-    """A BLEU score, or a difference of two, and where it lies in resampled test sets.
+    """A score of a test set, or a difference of two, and where it lies in resampled test sets.
 
     Attributes:
         value: on the test set itself.
@@ -59,6 +59,13 @@ class Interval:
     high: float
     confidence: float
     samples: int
+
+    @classmethod
+    def of(cls, value: float, sampled: list[float], confidence: float) -> "Interval":
+        """The interval of a value by what it is in each resampled test set."""
+        ends = torch.tensor([(1 - confidence) / 2, (1 + confidence) / 2], dtype=torch.float64)
+        low, high = torch.tensor(sampled, dtype=torch.float64).quantile(ends).tolist()
+        return cls(value, low, high, confidence, len(sampled))
 
     def __str__(self) -> str:
         return (
@@ -153,8 +160,8 @@ def bleu_interval(
         TypeError: as for `bleu`.
     """
     counts = _bleu_counts(translations, references, lowercase)
-    drawn = _resample(len(counts), samples, confidence, seed)
-    return _interval(_bleu_of(counts), [_bleu_of(counts[rows]) for rows in drawn], confidence)
+    drawn = resample(len(counts), samples, confidence, seed)
+    return Interval.of(_bleu_of(counts), [_bleu_of(counts[rows]) for rows in drawn], confidence)
 
 
 def bleu_difference(
@@ -174,9 +181,9 @@ def bleu_difference(
     for `bleu_interval`.
     """
     ours, theirs = (_bleu_counts(texts, references, lowercase) for texts in (translations, baseline))
-    drawn = _resample(len(ours), samples, confidence, seed)
+    drawn = resample(len(ours), samples, confidence, seed)
     differences = [_bleu_of(ours[rows]) - _bleu_of(theirs[rows]) for rows in drawn]
-    return _interval(_bleu_of(ours) - _bleu_of(theirs), differences, confidence)
+    return Interval.of(_bleu_of(ours) - _bleu_of(theirs), differences, confidence)
 
 
 def exact_matches(translations: Sequence[str], references: References) -> ExactMatches:
@@ -240,18 +247,12 @@ def _bleu_of(counts: Int[Tensor, "sentences counts"]) -> float:
     return BLEU.compute_bleu(ngrams[:4], ngrams[4:], length, reference_length, smooth_method="exp").score
 
 
-def _resample(sentences: int, samples: int, confidence: float, seed: int) -> Int[Tensor, "samples sentences"]:
-    """Which sentences each sample holds, `[samples, sentences]`."""
+def resample(sentences: int, samples: int, confidence: float, seed: int) -> Int[Tensor, "samples sentences"]:
+    """Which sentences each bootstrap sample holds, `[samples, sentences]`; arguments as for `bleu_interval`."""
     check_positive(samples=samples)
     if not 0 < confidence < 1:
         raise ValueError(f"confidence={confidence} is not in (0, 1)")
     return torch.randint(sentences, (samples, sentences), generator=torch.Generator().manual_seed(seed))
-
-
-def _interval(value: float, sampled: list[float], confidence: float) -> Interval:
-    ends = torch.tensor([(1 - confidence) / 2, (1 + confidence) / 2], dtype=torch.float64)
-    low, high = torch.tensor(sampled, dtype=torch.float64).quantile(ends).tolist()
-    return Interval(value, low, high, confidence, len(sampled))
 
 
 def _check_texts(translations: Sequence[str], references: References) -> None:

@@ -1,6 +1,7 @@
 """Text drawn by chance, token by token: temperature, top-k, top-p. The steps are those of `decoding`."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float, Int
@@ -21,6 +22,7 @@ def sample(
     top_p: float | None = None,
     repetition_penalty: float = 1.0,
     generator: torch.Generator | None = None,
+    seeds: Sequence[int] | None = None,
 ) -> list[Hypothesis]:
     """Draw each token from `sampling_probabilities`.
 
@@ -38,12 +40,13 @@ def sample(
             a prompt or in what was written; 1 changes nothing, more makes repetition rarer. (CTRL, Keskar et al. 2019,
             divides the logit instead, which depends on a constant that may be added to all logits and softmax ignores.)
         generator: the source of chance, on the CPU wherever the model is; torch's global one if not given.
+        seeds: of each row, in the place of a generator: what is drawn for a row is then its own, in any batch.
 
     Returns:
         One hypothesis per row; its log-probability is the model's own, at temperature 1 and with all tokens.
 
     Raises:
-        ValueError: as for `greedy` and `sampling_probabilities`.
+        ValueError: as for `greedy` and `sampling_probabilities`; or there is not one seed for each row.
     """
     _check_sampling(temperature, top_k, top_p)
     if not 0 < repetition_penalty < math.inf:
@@ -62,11 +65,14 @@ def sample(
         return drawn
 
     limits = length_limits(model, source, max_length)
+    if seeds is not None and len(seeds) != len(limits):
+        raise ValueError(f"{len(seeds)} seeds for {len(limits)} rows")
     prompts = source if isinstance(model, LanguageModel) else source[:, :0]
     written = torch.zeros(len(source), model.output.out_features, dtype=torch.bool, device=source.device)
     written.scatter_(1, prompts, True)  # which tokens stand in each text
     # A generator of its own for each text: a longer neighbour takes no number away from it.
-    seeds = torch.randint(2**63 - 1, (len(limits),), generator=generator).tolist()
+    if seeds is None:
+        seeds = torch.randint(2**63 - 1, (len(limits),), generator=generator).tolist()
     chance = torch.zeros(len(limits), max(limits))
     for row, (seed, limit) in enumerate(zip(seeds, limits, strict=True)):
         chance[row, :limit] = 1 - torch.rand(limit, generator=torch.Generator().manual_seed(seed))  # in (0, 1]

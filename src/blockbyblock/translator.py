@@ -1,20 +1,16 @@
 """A trained model with its tokenizer: text in, text out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from blockbyblock.attention import record_attention
-from blockbyblock.data.batches import cut_by_budget, pad_rows
-from blockbyblock.data.tokenizer import Tokenizer
 from blockbyblock.decoding import Hypothesis, beam_search, evaluating, greedy
+from blockbyblock.text_model import TextModel
 from blockbyblock.transformer import Transformer, shift_right
-
-BATCH_TOKENS = 4096  # rows times the longest source; more is no faster on a CPU and takes memory
 
 
 @dataclass(frozen=True)
@@ -38,7 +34,7 @@ class AttentionMaps:
     cross: Float[Tensor, "decoder_layers heads written source"]
 
 
-class Translator:
+class Translator(TextModel):
     """A model that translates text.
 
     Args:
@@ -50,14 +46,8 @@ class Translator:
         ValueError: model and tokenizer have vocabularies of different sizes.
     """
 
-    def __init__(self, model: Transformer, tokenizer: Tokenizer, about: Mapping[str, Any] | None = None) -> None:
-        sizes = {len(tokenizer), model.config.source_vocab, model.config.target_vocab}
-        if len(sizes) > 1:
-            raise ValueError(
-                f"the tokenizer has {len(tokenizer)} tokens, the model {model.config.source_vocab} source and "
-                f"{model.config.target_vocab} target tokens: they do not belong together"
-            )
-        self.model, self.tokenizer, self.about = model.eval(), tokenizer, dict(about or {})
+    task = "translation"
+    model: Transformer
 
     def encode(self, text: str) -> list[int]:
         """The ids of a sentence, closed with <end>; white space around it is left out, as in training.
@@ -66,11 +56,7 @@ class Translator:
             ValueError: the sentence is longer than the model's longest sequence, or holds half a surrogate pair.
         """
         ids = [*self.tokenizer.encode(text.strip()), self.tokenizer.end_id]
-        if len(ids) > self.model.config.max_length:
-            raise ValueError(
-                f"the sentence has {len(ids):,} tokens with <end>, over the model's limit of "
-                f"{self.model.config.max_length}; cut it into shorter ones"
-            )
+        self.require_room(ids, "sentence", "<end>")
         return ids
 
     def translate(
@@ -98,26 +84,16 @@ class Translator:
         self, texts: Sequence[str], *, beam: int = 4, length_penalty: float = 0.6, max_length: int | None = None
     ) -> list[Hypothesis | None]:
         """The best hypothesis for each text, None for an empty one; arguments and errors as for `translate`."""
-        if isinstance(texts, str):
-            raise TypeError("texts is one string: pass a list of sentences")
-        rows = []
-        for number, text in enumerate(texts, start=1):
-            try:
-                rows.append(self.encode(text))
-            except ValueError as error:
-                raise ValueError(f"text {number}: {error}") from error
-        open_rows = [index for index, ids in enumerate(rows) if len(ids) > 1]
-        open_rows.sort(key=lambda index: len(rows[index]))
+        rows = self.encode_each(texts)
+        filled = [index for index, ids in enumerate(rows) if len(ids) > 1]
         found: list[Hypothesis | None] = [None] * len(rows)
-        for start, stop in cut_by_budget([len(rows[index]) for index in open_rows], BATCH_TOKENS):
-            indices = open_rows[start:stop]
-            source = self._tensor([rows[index] for index in indices])
+        for places, source in self.batches([rows[index] for index in filled]):
             if beam == 1:
                 best = greedy(self.model, source, max_length)
             else:
                 best = [first for first, *_ in beam_search(self.model, source, beam, length_penalty, max_length)]
-            for index, hypothesis in zip(indices, best, strict=True):
-                found[index] = hypothesis
+            for place, hypothesis in zip(places, best, strict=True):
+                found[filled[place]] = hypothesis
         return found
 
     @torch.inference_mode()
@@ -133,9 +109,9 @@ class Translator:
         """
         source = self.encode(text)
         written = [*translation.ids, self.tokenizer.end_id][: len(translation.ids) + translation.finished]
-        read = shift_right(self._tensor([written]), self.model.config.start_id)
+        read = shift_right(self.tensor([written]), self.model.config.start_id)
         with evaluating(self.model), record_attention(self.model) as records:
-            self.model(self._tensor([source]), read)
+            self.model(self.tensor([source]), read)
 
         def weights(stack: str, attention: str) -> Tensor:
             names = [name for name in records if name.startswith(stack) and name.endswith(attention)]
@@ -150,9 +126,3 @@ class Translator:
             decoder=weights("decoder", "self_attention"),
             cross=weights("decoder", "cross_attention"),
         )
-
-    def _tensor(self, rows: Sequence[list[int]]) -> Int[Tensor, "batch position"]:
-        return pad_rows(rows).to(next(self.model.parameters()).device)
-
-    def __repr__(self) -> str:
-        return f"Translator({self.about.get('title', 'without a title')!r}, {len(self.tokenizer):,} tokens)"

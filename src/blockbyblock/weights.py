@@ -14,7 +14,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from blockbyblock.files import write_atomically
-from blockbyblock.transformer import Transformer, TransformerConfig
+from blockbyblock.kinds import TRANSLATION, Model, ModelConfig, task_of
 
 KEY, VERSION = "blockbyblock", 1
 WEIGHTS = "model."
@@ -24,7 +24,7 @@ class CheckpointError(ValueError):
     """A file that cannot be used; the message begins with its name."""
 
 
-def model_weights(model: Transformer) -> dict[str, Tensor]:
+def model_weights(model: Model) -> dict[str, Tensor]:
     """The tensors of a model by name, those that share one matrix once, as they are: not copied."""
     weights: dict[str, Tensor] = {}
     seen: set[int] = set()
@@ -35,14 +35,14 @@ def model_weights(model: Transformer) -> dict[str, Tensor]:
     return weights
 
 
-def write_tensors(path: Path, tensors: Mapping[str, Tensor], config: TransformerConfig, **metadata: Any) -> None:
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], config: ModelConfig, **metadata: Any) -> None:
     """Write tensors, the model's configuration and JSON values, so that the file is whole or not there.
 
     Raises:
         OSError: the file cannot be written; an old one of that name is untouched.
     """
     # One text, as the library writes several in no fixed order: equal content gives equal files.
-    text = json.dumps({"version": VERSION, "config": asdict(config)} | metadata)
+    text = json.dumps({"version": VERSION, "task": task_of(config), "config": asdict(config)} | metadata)
     contiguous = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
     write_atomically(path, save(contiguous, {KEY: text}))
 
@@ -82,7 +82,7 @@ def _name_in_utf8(path: Path) -> Iterator[str]:
         yield str(path)
 
 
-def require_config(path: Path, values: Mapping[str, Any], config: TransformerConfig) -> None:
+def require_config(path: Path, values: Mapping[str, Any], config: ModelConfig) -> None:
     """Refuse a file of a model with other sizes or choices.
 
     Shapes alone do not tell: 4 heads and 8 heads have the same matrices.
@@ -93,7 +93,7 @@ def require_config(path: Path, values: Mapping[str, Any], config: TransformerCon
     found = values.get("config")
     if not isinstance(found, dict):
         raise CheckpointError(f"{path} does not say what model it belongs to")
-    expected = asdict(config)
+    found, expected = {"task": values.get("task", TRANSLATION), **found}, {"task": task_of(config), **asdict(config)}
     differences = [
         f"{name}={found.get(name)!r} in the file and {expected.get(name)!r} in the model"
         for name in sorted(found.keys() | expected.keys())
@@ -120,13 +120,13 @@ def require_tensors(path: Path, found: Mapping[str, Tensor], expected: Mapping[s
 
 
 @torch.no_grad()
-def copy_weights(tensors: Mapping[str, Tensor], model: Transformer) -> None:
+def copy_weights(tensors: Mapping[str, Tensor], model: Model) -> None:
     """Copy tensors into the model, in place, so that tied matrices stay tied and the optimizer keeps its parameters."""
     for name, tensor in model_weights(model).items():
         tensor.copy_(tensors[name])
 
 
-def load_weights(path: str | PathLike[str], model: Transformer) -> None:
+def load_weights(path: str | PathLike[str], model: Model) -> None:
     """Give a model the weights of a checkpoint or of an average.
 
     Args:

@@ -162,7 +162,7 @@ def test_stages_are_the_same_as_one_training_resumed_with_other_values(tmp_path,
         tokenizer = stage.tokenizer(corpus)
         trainer = Trainer(
             stage.new_model(len(tokenizer)),
-            stage.batches(tokenizer, corpus.train, ALONE),
+            stage.batches(tokenizer, corpus, ALONE),
             stage.training_config(),
             tmp_path / "by hand",
             validation=stage.validation_batches(tokenizer, corpus, ALONE),
@@ -305,7 +305,7 @@ def test_a_pair_over_the_models_limit_is_left_out_and_counted(recipe):
     tokenizer = recipe.tokenizer(corpus)
     lengths = [pair.length for pair in encode_pairs(tokenizer, corpus.train)]
     limit = sorted(lengths)[30]
-    batches = recipe.changed([f"model.max_length={limit}"]).batches(tokenizer, corpus.train, ALONE)
+    batches = recipe.changed([f"model.max_length={limit}"]).batches(tokenizer, corpus, ALONE)
     assert batches.left_out == [index for index, length in enumerate(lengths) if length > limit]
     assert batches.left_out
 
@@ -317,7 +317,7 @@ def test_the_seed_decides_the_first_weights_and_the_order(recipe):
     weights = [each.new_model(len(tokenizer)).target_embedding.table.weight for each in (one, same, other)]
     assert torch.equal(weights[0], weights[1])
     assert not torch.equal(weights[0], weights[2])
-    first = [next(each.batches(tokenizer, corpus.train, ALONE).stream())[0].source for each in (one, same, other)]
+    first = [next(each.batches(tokenizer, corpus, ALONE).stream())[0].source for each in (one, same, other)]
     assert torch.equal(first[0], first[1])
     assert first[0].shape != first[2].shape or not torch.equal(first[0], first[2])
 
@@ -330,7 +330,7 @@ def test_bpe_dropout_cuts_the_training_text_anew_and_never_the_validation_text(r
     def tokens(batches):
         return [sum(int((batch.target > 0).sum()) for batch in batches.epoch(epoch)) for epoch in (0, 1)]
 
-    plain, dropped = (tokens(each.batches(tokenizer, corpus.train, ALONE)) for each in (recipe, other))
+    plain, dropped = (tokens(each.batches(tokenizer, corpus, ALONE)) for each in (recipe, other))
     assert plain[0] == plain[1]
     assert len({plain[0], *dropped}) == 3
     plain, dropped = (tokens(each.validation_batches(tokenizer, corpus, ALONE)) for each in (recipe, other))
@@ -440,7 +440,7 @@ def test_an_unfinished_training_is_opened_at_its_newest_checkpoint(recipe, tmp_p
 def test_two_processes_share_the_batches_of_a_recipe(recipe):
     corpus = recipe.load_corpus()
     tokenizer = recipe.tokenizer(corpus)
-    shares = [recipe.batches(tokenizer, corpus.train, Processes(rank, 2, torch.device("cpu"))) for rank in (0, 1)]
+    shares = [recipe.batches(tokenizer, corpus, Processes(rank, 2, torch.device("cpu"))) for rank in (0, 1)]
     assert len(shares[0]) == len(shares[1])
     rows = sum(len(batch.source) for share in shares for batch in share.epoch(0))
     assert rows == len(corpus.train)

@@ -10,9 +10,9 @@ import sys
 from collections.abc import Sequence
 
 from blockbyblock import __version__
-from blockbyblock.cli import average, evaluate, export, info, plot, train, translate
+from blockbyblock.cli import average, classify, evaluate, export, generate, info, plot, train, translate
 
-COMMANDS = (train, translate, evaluate, info, export, plot, average)
+COMMANDS = (train, translate, generate, classify, evaluate, info, export, plot, average)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -4,8 +4,9 @@ import argparse
 from pathlib import Path
 from typing import Any, get_args
 
-from blockbyblock.cli.common import MODEL_HELP, add_command, note, open_translator
+from blockbyblock.cli.common import MODEL_HELP, add_command, note, open_model
 from blockbyblock.portable import Precision, save_portable
+from blockbyblock.text_model import TextModel
 from blockbyblock.training.own_text import by_name
 
 
@@ -31,10 +32,10 @@ def add(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Export."""
-    translator = open_translator(arguments.model)
-    if "recipe" in translator.about:  # the file may go to others, and the folders of this machine are nobody's business
-        recipe = translator.about["recipe"]
-        translator.about["recipe"] = {**recipe, "corpus": by_name(recipe["corpus"])}
-    save_portable(arguments.to, translator, arguments.precision)
+    text_model = open_model(arguments.model, TextModel)
+    if "recipe" in text_model.about:  # the file may go to others, and the folders of this machine are nobody's business
+        recipe = text_model.about["recipe"]
+        text_model.about["recipe"] = {**recipe, "corpus": by_name(recipe["corpus"])}
+    save_portable(arguments.to, text_model, arguments.precision)
     note(f"wrote {arguments.to}, {Path(arguments.to).stat().st_size:,} bytes")
     return 0

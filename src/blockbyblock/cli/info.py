@@ -5,8 +5,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from blockbyblock.cli.common import MODEL_HELP, add_command, open_translator
+from blockbyblock.cli.common import MODEL_HELP, add_command, open_model
+from blockbyblock.kinds import parts
 from blockbyblock.pretrained import model_card, pretrained_names
+from blockbyblock.text_model import TextModel
 from blockbyblock.training import recipe_names, recipe_text
 from blockbyblock.transformer import TransformerConfig, parameter_counts
 
@@ -32,21 +34,23 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.model in recipe_names() and not Path(arguments.model).exists():
         print(recipe_text(arguments.model), end="")
         return 0
-    translator = open_translator(arguments.model)
-    config = translator.model.config
-    counts = parameter_counts(config)
-    print(translator.about.get("title", arguments.model))
-    for key in ("source_language", "target_language", "corpus", "terms"):
-        if translator.about.get(key):
-            print(f"  {key.replace('_', ' '):16} {translator.about[key]}")
-    print(f"  {'vocabulary':16} {len(translator.tokenizer):,} tokens, joint")
+    text_model = open_model(arguments.model, TextModel)
+    config = text_model.model.config
+    counts = parameter_counts(config) if isinstance(config, TransformerConfig) else parts(text_model.model)
+    print(text_model.about.get("title", arguments.model))
+    print(f"  {'task':16} {text_model.task}")
+    for key in ("source_language", "target_language", "language", "labels", "corpus", "terms"):
+        if found := text_model.about.get(key):
+            print(f"  {key.replace('_', ' '):16} {found if isinstance(found, str) else ', '.join(found)}")
+    joint = ", joint" if isinstance(config, TransformerConfig) else ""
+    print(f"  {'vocabulary':16} {len(text_model.tokenizer):,} tokens{joint}")
     print(f"  {'parameters':16} {sum(counts.values()):,}")
     for part, count in counts.items():
         if count:
             print(f"    {part:14} {count:,}")
     print("  configuration")
     for name, value in asdict(config).items():
-        default = " (as in the paper's base model)" if value == getattr(TransformerConfig(), name) else ""
+        default = " (as in the paper's base model)" if value == getattr(type(config)(), name) else ""
         print(f"    {name:18} {value}{default}")
     if arguments.model in pretrained_names():
         print(f"\n{model_card(arguments.model)}")

@@ -7,6 +7,7 @@ from typing import Any
 from blockbyblock.cli.common import DATA_HELP, add_command, check_resume, note
 from blockbyblock.training import ContradictionError, Recipe, carry_out, join_processes, read_recipe, recipe_names
 
+VERBS = {"translation": "translate", "generation": "generate", "classification": "classify"}
 RECIPE_HELP = f"a recipe in the box ({', '.join(recipe_names())}), or a TOML file like them"
 
 
@@ -27,6 +28,9 @@ A text of your own, with a tab between source and target on each line, from file
   blockbyblock evaluate runs/mine
   blockbyblock translate --model runs/mine "a sentence"
 Two files, line by line: --set corpus.source=mine.en --set corpus.target=mine.de
+A text to be continued, on each line one, and texts with a label each, behind a tab:
+  blockbyblock train own-language --set corpus.file=mine.txt --to runs/mine
+  blockbyblock train own-labels --set corpus.file=mine.tsv --to runs/mine
 A recipe to copy and change: blockbyblock info own-text > mine.toml""",
     )
     parser.add_argument("recipe", metavar="RECIPE", help=RECIPE_HELP)
@@ -65,7 +69,8 @@ def run(arguments: argparse.Namespace) -> int:
             if outcome.reason == "interrupted":
                 note("everything is saved: the same command with --resume goes on from here")
             else:
-                note(f"translate with it:  blockbyblock translate --model {arguments.to} ...")
+                verb = VERBS[recipe.task]
+                note(f"{verb} with it:  blockbyblock {verb} --model {arguments.to} ...")
     return 130 if outcome.reason == "interrupted" else 0
 
 

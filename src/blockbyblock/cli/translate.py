@@ -1,20 +1,23 @@
 """`blockbyblock translate`: text in, text out, line by line."""
 
 import argparse
-import sys
-import unicodedata
-from collections.abc import Iterable, Iterator
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from blockbyblock.cli import attention
-from blockbyblock.cli.common import MODEL_HELP, add_command, note, open_translator
+from blockbyblock.cli.common import (
+    MODEL_HELP,
+    add_command,
+    chunks,
+    given_lines,
+    is_typed,
+    note,
+    open_model,
+    printable,
+)
 from blockbyblock.decoding import Hypothesis
-from blockbyblock.texts import Line, read_lines, to_lines
 from blockbyblock.translator import Translator
 
-LINES_AT_ONCE = 64
 PICTURES = (".svg", ".png", ".pdf")
 
 
@@ -53,40 +56,17 @@ A line that cannot be translated is named on standard error; its translation is 
 
 def run(arguments: argparse.Namespace) -> int:
     """Translate; 1 if a line was refused."""
-    if arguments.text and arguments.file is not None:
-        raise ValueError("give either sentences or --file, not both")
     if arguments.show_attention and Path(arguments.show_attention).suffix.lower() not in PICTURES:
         endings = ", ".join(PICTURES)
         raise ValueError(f"--show-attention {arguments.show_attention!r}: not {endings}; write sentences before it")
-    translator = open_translator(arguments.model)
-    typed = not arguments.text and arguments.file is None and sys.stdin.isatty()
-    return _translate(arguments, translator, _lines(arguments), at_once=1 if typed else LINES_AT_ONCE)
-
-
-def _lines(arguments: argparse.Namespace) -> Iterable[Line]:
-    if arguments.text:
-        return [Line(text.removeprefix("\ufeff")) for text in arguments.text]  # a mark that "$(cat file)" brings along
-    return read_lines(arguments.file) if arguments.file is not None else to_lines(sys.stdin.buffer, "standard input")
-
-
-def _translate(arguments: argparse.Namespace, translator: Translator, lines: Iterable[Line], at_once: int) -> int:
+    translator = open_model(arguments.model, Translator)
+    lines = given_lines(arguments.text, arguments.file)
     options = {"beam": arguments.beam, "length_penalty": arguments.length_penalty, "max_length": arguments.max_length}
     refused = pictures = 0
-    numbered = enumerate(lines, start=1)
-    while chunk := list(islice(numbered, at_once)):
-        texts = []
-        for number, line in chunk:
-            text = line.text
-            try:
-                if line.problem:
-                    raise ValueError(f"{line.problem}: {line.place}")
-                translator.encode(text)
-            except ValueError as error:
-                note(f"line {number}: {error}")
-                refused += 1
-                text = ""
-            texts.append(text)
-        for text, hypothesis in zip(texts, translator.hypotheses(texts, **options), strict=True):
+    for texts in chunks(lines, translator, typed=is_typed(arguments.text, arguments.file)):
+        refused += texts.count(None)
+        filled = [text or "" for text in texts]
+        for text, hypothesis in zip(filled, translator.hypotheses(filled, **options), strict=True):
             print("" if hypothesis is None else printable(translator.tokenizer.decode(hypothesis.ids)), flush=True)
             if hypothesis is not None and arguments.show_attention is not None:
                 pictures += 1
@@ -107,19 +87,3 @@ def _show_attention(
         note(f"wrote {path}")
     else:
         print(f"\n{attention.text_map(looked.written, looked.source, weights)}\n({title}, percent)\n", flush=True)
-
-
-def printable(text: str) -> str:
-    """A text for one line of a terminal: line breaks and tabs become spaces, other control characters U+FFFD.
-
-    A model may produce any byte, and a terminal obeys some of them.
-    """
-    return "".join(_printable(text))
-
-
-def _printable(text: str) -> Iterator[str]:
-    for character in text:
-        if unicodedata.category(character) not in ("Cc", "Zl", "Zp"):
-            yield character
-        else:
-            yield " " if character.isspace() else "\N{REPLACEMENT CHARACTER}"

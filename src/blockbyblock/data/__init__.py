@@ -13,36 +13,71 @@ for batch, state in batches.stream():
 ```
 """
 
-from blockbyblock.data.batches import Batch, Batches, BatchState, EncodedPair, encode_pairs
+from blockbyblock.data.batches import (
+    Batch,
+    Batches,
+    BatchState,
+    Encoded,
+    EncodedLabel,
+    EncodedPair,
+    EncodedText,
+    encode_labelled,
+    encode_pairs,
+    encode_texts,
+)
 from blockbyblock.data.bpe_dropout import BpeDropout
-from blockbyblock.data.corpora import multi30k, number_names, parallel_text, tatoeba
-from blockbyblock.data.corpus import Corpus
+from blockbyblock.data.corpora import (
+    labelled_text,
+    multi30k,
+    number_languages,
+    number_names,
+    parallel_text,
+    plain_text,
+    tatoeba,
+    tatoeba_sentences,
+)
+from blockbyblock.data.corpus import AnyCorpus, Corpus, LabelledCorpus, TextCorpus
 from blockbyblock.data.fetching import DownloadError
-from blockbyblock.data.pairs import Example, Pair, to_examples, to_pairs
-from blockbyblock.data.reading import ReadingReport, read_aligned, read_tsv
-from blockbyblock.data.splitting import split_pairs
+from blockbyblock.data.pairs import Example, LabelledText, Pair, to_examples, to_pairs
+from blockbyblock.data.reading import ReadingReport, read_aligned, read_texts, read_tsv
+from blockbyblock.data.splitting import split_pairs, split_texts
 from blockbyblock.data.tokenizer import Tokenizer
 
 __all__ = [
+    "AnyCorpus",
     "Batch",
     "BatchState",
     "Batches",
     "BpeDropout",
     "Corpus",
     "DownloadError",
+    "Encoded",
+    "EncodedLabel",
     "EncodedPair",
+    "EncodedText",
     "Example",
+    "LabelledCorpus",
+    "LabelledText",
     "Pair",
     "ReadingReport",
+    "TextCorpus",
     "Tokenizer",
+    "encode_labelled",
     "encode_pairs",
+    "encode_texts",
+    "labelled_text",
     "multi30k",
+    "number_languages",
     "number_names",
     "parallel_text",
+    "plain_text",
     "read_aligned",
+    "read_texts",
     "read_tsv",
     "split_pairs",
+    "split_texts",
     "tatoeba",
+    "tatoeba_sentences",
     "to_examples",
     "to_pairs",
 ]

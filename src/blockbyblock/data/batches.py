@@ -4,18 +4,77 @@ import math
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, Protocol, get_args
 
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
 from blockbyblock.checks import check_choice, check_positive
-from blockbyblock.data.pairs import Pair
+from blockbyblock.data.pairs import LabelledText, Pair
 from blockbyblock.data.tokenizer import Tokenizer
 from blockbyblock.transformer import shift_right
 
 OverLong = Literal["refuse", "leave out"]
+NO_CLASS = -100  # what torch's loss leaves out, and no class has as its number
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one step of training reads; rows are padded on the right.
+
+    Attributes:
+        inputs: what the model is called with: of a translator the source, `[batch, source]`, and the target shifted
+            right, `[batch, target]`; of a language model the text shifted right; of a classifier the text after [CLS].
+        target: what the model is to produce: `[batch, target]`, closed with <end>; or a class each, `[batch, 1]`.
+        ignored: stands in `target` where nothing is asked for.
+    """
+
+    inputs: tuple[Int[Tensor, "batch _"], ...]
+    target: Int[Tensor, "batch target"]
+    ignored: int = Tokenizer.pad_id
+
+    @property
+    def source(self) -> Int[Tensor, "batch source"]:
+        """Of a translator: the source, each row closed with <end>."""
+        return self.inputs[0]
+
+    @property
+    def decoder_input(self) -> Int[Tensor, "batch target"]:
+        """Of a translator or a language model: <start>, then all but the last token of the target."""
+        return self.inputs[-1]
+
+    @property
+    def predictions(self) -> int:
+        """How many tokens or classes are asked for."""
+        return int((self.target != self.ignored).sum())
+
+    def to(self, device: torch.device | str) -> "Batch":
+        """The same batch on a device."""
+        return Batch(tuple(ids.to(device) for ids in self.inputs), self.target.to(device), self.ignored)
+
+
+class Encoded(Protocol):
+    """One example to learn from, in ids."""
+
+    @property
+    def sides(self) -> tuple[list[int], ...]:
+        """The sequences of ids that a model reads or writes, one or two."""
+        ...
+
+    @property
+    def length(self) -> int:
+        """Tokens of the longest side."""
+        ...
+
+    def recut(self, cut: Callable[[list[int]], list[int]]) -> Any:
+        """The same example with each side cut anew by a function of ids that are closed with <end>."""
+        ...
+
+    @staticmethod
+    def batch(rows: Any) -> Batch:
+        """Several of them as one batch."""
+        ...
 
 
 class EncodedPair(NamedTuple):
@@ -25,9 +84,79 @@ class EncodedPair(NamedTuple):
     target: list[int]
 
     @property
+    def sides(self) -> tuple[list[int], ...]:
+        """Both."""
+        return self.source, self.target
+
+    @property
     def length(self) -> int:
         """Tokens of the longer side."""
         return max(len(self.source), len(self.target))
+
+    def recut(self, cut: Callable[[list[int]], list[int]]) -> "EncodedPair":
+        """The same pair of sentences, each cut anew."""
+        return EncodedPair(cut(self.source), cut(self.target))
+
+    @staticmethod
+    def batch(rows: "Sequence[EncodedPair]") -> Batch:
+        """For a `Transformer`."""
+        target = pad_rows([row.target for row in rows])
+        source = pad_rows([row.source for row in rows])
+        return Batch((source, shift_right(target, Tokenizer.start_id)), target)
+
+
+class EncodedText(NamedTuple):
+    """The ids of a text, closed with <end>."""
+
+    ids: list[int]
+
+    @property
+    def sides(self) -> tuple[list[int], ...]:
+        """The only one."""
+        return (self.ids,)
+
+    @property
+    def length(self) -> int:
+        """Its tokens."""
+        return len(self.ids)
+
+    def recut(self, cut: Callable[[list[int]], list[int]]) -> "EncodedText":
+        """The same text, cut anew."""
+        return EncodedText(cut(self.ids))
+
+    @staticmethod
+    def batch(rows: "Sequence[EncodedText]") -> Batch:
+        """For a `LanguageModel`, which is asked for each token from those before it."""
+        target = pad_rows([row.ids for row in rows])
+        return Batch((shift_right(target, Tokenizer.start_id),), target)
+
+
+class EncodedLabel(NamedTuple):
+    """The ids of a text after [CLS], and the number of its class."""
+
+    ids: list[int]
+    label: int
+
+    @property
+    def sides(self) -> tuple[list[int], ...]:
+        """The text."""
+        return (self.ids,)
+
+    @property
+    def length(self) -> int:
+        """Its tokens."""
+        return len(self.ids)
+
+    def recut(self, cut: Callable[[list[int]], list[int]]) -> "EncodedLabel":
+        """The same text, cut anew."""
+        cls, *ids = self.ids
+        return EncodedLabel([cls, *cut([*ids, Tokenizer.end_id])[:-1]], self.label)
+
+    @staticmethod
+    def batch(rows: "Sequence[EncodedLabel]") -> Batch:
+        """For a `Classifier`."""
+        labels = torch.tensor([[row.label] for row in rows])
+        return Batch((pad_rows([row.ids for row in rows]),), labels, NO_CLASS)
 
 
 def encode_pairs(tokenizer: Tokenizer, pairs: Sequence[Pair]) -> list[EncodedPair]:
@@ -37,23 +166,24 @@ def encode_pairs(tokenizer: Tokenizer, pairs: Sequence[Pair]) -> list[EncodedPai
     return [EncodedPair(*sides) for sides in zip(sources, targets, strict=True)]
 
 
-@dataclass(frozen=True)
-class Batch:
-    """What one step of training reads; rows are padded on the right.
+def encode_texts(tokenizer: Tokenizer, texts: Sequence[str]) -> list[EncodedText]:
+    """The ids of each text."""
+    return [EncodedText(ids) for ids in tokenizer.encode_sentences(texts)]
 
-    Attributes:
-        source: `[batch, source]`, each row closed with <end>.
-        decoder_input: `[batch, target]`, the target shifted right: <start>, then all but the last token.
-        target: `[batch, target]`, what the decoder is to produce, closed with <end>.
+
+def encode_labelled(tokenizer: Tokenizer, texts: Sequence[LabelledText], labels: Sequence[str]) -> list[EncodedLabel]:
+    """The ids of each text, and the place of its label among all labels.
+
+    Raises:
+        ValueError: a label is not among them.
     """
-
-    source: Int[Tensor, "batch source"]
-    decoder_input: Int[Tensor, "batch target"]
-    target: Int[Tensor, "batch target"]
-
-    def to(self, device: torch.device | str) -> "Batch":
-        """The same batch on a device."""
-        return Batch(self.source.to(device), self.decoder_input.to(device), self.target.to(device))
+    numbers = {label: number for number, label in enumerate(labels)}
+    if unknown := sorted({text.label for text in texts} - numbers.keys()):
+        raise ValueError(f"the label {unknown[0]!r} is not one of {', '.join(labels)}")
+    rows = [tokenizer.encode(text.text) for text in texts]
+    return [
+        EncodedLabel([Tokenizer.start_id, *ids], numbers[text.label]) for ids, text in zip(rows, texts, strict=True)
+    ]
 
 
 class BatchState(NamedTuple):
@@ -65,7 +195,7 @@ class BatchState(NamedTuple):
 
 
 class Batches:
-    """Pairs in batches of like length.
+    """Examples in batches of like length: pairs, texts, or texts with labels.
 
     The pairs are shuffled, then sorted by the length of their longer side, so that those of one length are a bucket in
     random order; then cut where one more row would break the budget, and the batches are shuffled. Where the cuts fall
@@ -78,7 +208,7 @@ class Batches:
     into each batch is reckoned from the pairs as given: only for them does the budget hold.
 
     Args:
-        pairs: encoded pairs.
+        pairs: encoded examples, all of one kind.
         tokens: the budget: rows times the longest sentence, padding included, is at most this, on each side.
         seed: decides the order, together with the epoch.
         max_length: the model's longest sequence, in tokens; no limit but the budget if not given.
@@ -98,13 +228,13 @@ class Batches:
 
     def __init__(
         self,
-        pairs: Sequence[EncodedPair],
+        pairs: Sequence[Encoded],
         tokens: int,
         *,
         seed: int = 0,
         max_length: int | None = None,
         over_long: OverLong = "refuse",
-        resample: Callable[[EncodedPair, random.Random], EncodedPair] | None = None,
+        resample: Callable[[Any, random.Random], Any] | None = None,
         rank: int = 0,
         ranks: int = 1,
     ) -> None:
@@ -113,7 +243,7 @@ class Batches:
         check_choice(get_args(OverLong), over_long=over_long)
         if not 0 <= rank < ranks:
             raise ValueError(f"rank={rank} is not one of {ranks} processes, numbered from 0")
-        if any(not pair.source or not pair.target for pair in pairs):
+        if any(not side for pair in pairs for side in pair.sides):
             raise ValueError("a side of a pair has no token at all; close each with <end>")
         self.left_out = [index for index, pair in enumerate(pairs) if pair.length > limit]
         if self.left_out and over_long == "refuse":
@@ -142,7 +272,8 @@ class Batches:
             raise ValueError(f"position={position} lies outside an epoch of {len(self)} batches")
         pairs = self._read(epoch)
         for indices in self._order(epoch, pairs)[self.rank :: self.ranks][position:]:
-            yield _collate([pairs[index] for index in indices])
+            rows = [pairs[index] for index in indices]
+            yield rows[0].batch(rows)
 
     def stream(self, state: BatchState | None = None) -> Iterator[tuple[Batch, BatchState]]:
         """Epoch after epoch without end: each batch, and the state from which the batches after it follow.
@@ -169,13 +300,12 @@ class Batches:
         """The share of the positions of an epoch, source and target, of all processes, that holds only padding."""
         pairs, positions, real = self._read(epoch), 0, 0
         for indices in self._order(epoch, pairs):
-            for side in (0, 1):
-                lengths = [len(pairs[index][side]) for index in indices]
+            for lengths in zip(*([len(side) for side in pairs[index].sides] for index in indices), strict=True):
                 positions += len(lengths) * max(lengths)
                 real += sum(lengths)
         return 1 - real / positions if positions else 0.0
 
-    def _read(self, epoch: int) -> list[EncodedPair]:
+    def _read(self, epoch: int) -> list[Any]:
         """The pairs as this epoch reads them."""
         if self._resample is None:
             return self._pairs
@@ -186,7 +316,7 @@ class Batches:
         longest = math.inf if self._max_length is None else self._max_length
         return [other if other.length <= longest else pair for pair, other in zip(self._pairs, others, strict=True)]
 
-    def _order(self, epoch: int, pairs: Sequence[EncodedPair]) -> list[list[int]]:
+    def _order(self, epoch: int, pairs: Sequence[Encoded]) -> list[list[int]]:
         """The pairs of each batch of all processes."""
         generator = random.Random(f"{self.seed} {epoch}")
         indices = list(range(len(pairs)))
@@ -222,11 +352,6 @@ def _equal_shares(cuts: list[tuple[int, int]], ranks: int) -> list[tuple[int, in
         middle = (start + stop) // 2
         cuts = [cut for cut in cuts if cut != (start, stop)] + [(start, middle), (middle, stop)]
     return cuts
-
-
-def _collate(pairs: Sequence[EncodedPair]) -> Batch:
-    target = pad_rows([pair.target for pair in pairs])
-    return Batch(pad_rows([pair.source for pair in pairs]), shift_right(target, Tokenizer.start_id), target)
 
 
 def pad_rows(rows: Sequence[list[int]]) -> Int[Tensor, "batch position"]:

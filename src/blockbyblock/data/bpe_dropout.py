@@ -7,9 +7,10 @@ ways, in smaller pieces too, and comes to know these from more words than one. T
 import json
 import random
 from itertools import pairwise
+from typing import Any
 
 from blockbyblock.checks import check_probability
-from blockbyblock.data.batches import EncodedPair
+from blockbyblock.data.batches import Encoded
 from blockbyblock.data.tokenizer import Tokenizer
 
 
@@ -34,9 +35,9 @@ class BpeDropout:
         self._ids: dict[str, int] = model["vocab"]
         self._ranks = {tuple(pair): rank for rank, pair in enumerate(model["merges"])}
 
-    def __call__(self, pair: EncodedPair, generator: random.Random) -> EncodedPair:
-        """The same pair of sentences, each cut anew."""
-        return EncodedPair(*(self.resample(side, generator) for side in pair))
+    def __call__(self, example: Encoded, generator: random.Random) -> Any:
+        """The same example, each of its texts cut anew."""
+        return example.recut(lambda ids: self.resample(ids, generator))
 
     def resample(self, ids: list[int], generator: random.Random) -> list[int]:
         """The same text in other tokens.

@@ -1,4 +1,4 @@
-"""Sentences and their translations: pairs to learn from, and examples to be scored on."""
+"""What is learned from and scored on: sentences with their translations, texts with their labels."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -9,6 +9,13 @@ class Pair(NamedTuple):
 
     source: str
     target: str
+
+
+class LabelledText(NamedTuple):
+    """A text and the name of the class that it belongs to."""
+
+    text: str
+    label: str
 
 
 class Example(NamedTuple):

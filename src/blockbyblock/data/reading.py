@@ -1,4 +1,4 @@
-"""Parallel text from files: two aligned ones or one tab-separated, plain, `.gz` or inside a `.zip`.
+"""Text from files: two aligned ones, one tab-separated or one by itself, plain, `.gz` or inside a `.zip`.
 
 How text is read, `texts` says. What cannot be used is left out, counted and shown in a report.
 """
@@ -27,9 +27,10 @@ class ReadingReport:
     Attributes:
         name: the file, or the two files.
         lines: lines read; of two aligned files, those of the longer one.
-        pairs: lines that became a pair.
+        pairs: lines that became a pair, or a text where `kept` says so.
         refused: the number of lines with each problem. `lines` is the sum of these and `pairs`.
         first: for each problem its first few lines, as (line number from 1, text, shortened).
+        kept: what became of the good lines: "pairs", "texts".
     """
 
     name: str
@@ -37,6 +38,7 @@ class ReadingReport:
     pairs: int = 0
     refused: dict[Problem, int] = field(default_factory=dict)
     first: dict[Problem, list[tuple[int, str]]] = field(default_factory=dict)
+    kept: str = "pairs"
 
     def refuse(self, problem: Problem, text: str) -> None:
         """Count the line read last as one with this problem."""
@@ -46,7 +48,7 @@ class ReadingReport:
             shown.append((self.lines, text if len(text) <= 60 else f"{text[:60]}..."))
 
     def __str__(self) -> str:
-        rows = [f"{self.name}: {self.lines:,} lines, {self.pairs:,} pairs"]
+        rows = [f"{self.name}: {self.lines:,} lines, {self.pairs:,} {self.kept}"]
         for problem, count in self.refused.items():
             shown = "; ".join(f"line {number}: {text!r}" for number, text in self.first[problem])
             rows.append(f"  {count:,} {problem} ({shown}{'; ...' if count > SHOWN else ''})")
@@ -128,26 +130,53 @@ def read_tsv(
     return _collect(rows(), member or path.name, max_characters)
 
 
+def read_texts(path: str | PathLike[str], *, max_characters: int = MAX_CHARACTERS) -> tuple[list[str], ReadingReport]:
+    """The lines of a file, each a text by itself.
+
+    Args:
+        path: text file, UTF-8, a text on each line; `.gz` too.
+        max_characters: a longer text is refused.
+
+    Returns:
+        The usable texts, without white space around them, and the report.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is in another encoding, or a compressed one is damaged.
+    """
+    path = Path(path)
+    rows, report = _usable(([line] for line in read_lines(path)), 1, path.name, max_characters)
+    report.kept = "texts"
+    return [text for (text,) in rows], report
+
+
 def _collect(rows: Iterable[list[Line]], name: str, max_characters: int) -> tuple[list[Pair], ReadingReport]:
     """Make a pair of each row that has two usable sides; a row with fewer sides is one that does not pair."""
+    good, report = _usable(rows, 2, name, max_characters)
+    return [Pair(*texts) for texts in good], report
+
+
+def _usable(
+    rows: Iterable[list[Line]], sides: int, name: str, max_characters: int
+) -> tuple[list[list[str]], ReadingReport]:
     check_positive(max_characters=max_characters)
-    pairs: list[Pair] = []
+    good: list[list[str]] = []
     report = ReadingReport(name)
-    for sides in rows:
+    for row in rows:
         report.lines += 1
-        texts = [side.text.strip() for side in sides]
-        if problem := _problem(sides, texts, max_characters):
-            report.refuse(problem, " | ".join(side.text for side in sides))
+        texts = [side.text.strip() for side in row]
+        if problem := _problem(row, texts, sides, max_characters):
+            report.refuse(problem, " | ".join(side.text for side in row))
         else:
-            pairs.append(Pair(*texts))
-    report.pairs = len(pairs)
-    return pairs, report
+            good.append(texts)
+    report.pairs = len(good)
+    return good, report
 
 
-def _problem(sides: list[Line], texts: list[str], max_characters: int) -> Problem | None:
-    if bad := [side.problem for side in sides if side.problem]:
+def _problem(row: list[Line], texts: list[str], sides: int, max_characters: int) -> Problem | None:
+    if bad := [side.problem for side in row if side.problem]:
         return bad[0]
-    if len(sides) < 2:
+    if len(row) < sides:
         return "unpaired"
     if not all(texts):
         return "empty"

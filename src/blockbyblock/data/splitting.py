@@ -76,6 +76,28 @@ def split_pairs(
     return Split([pairs[index] for index in training], validation_examples, test_examples)
 
 
+class TextSplit(NamedTuple):
+    """The three parts of texts that stand by themselves."""
+
+    train: list[str]
+    validation: list[str]
+    test: list[str]
+
+
+def split_texts(
+    texts: Sequence[str], *, validation: int | None = None, test: int | None = None, seed: int = 0
+) -> TextSplit:
+    """Split texts, each of them once, so that none stands in two parts, as `split_pairs` counts them as the same.
+
+    Arguments and errors as there; the counts are of texts.
+    """
+    parts = split_pairs(
+        [Pair(text, text) for text in dict.fromkeys(texts)], validation=validation, test=test, seed=seed
+    )
+    chosen = ([example.source for example in part] for part in (parts.validation, parts.test))
+    return TextSplit([pair.source for pair in parts.train], *chosen)
+
+
 def sentence_key(text: str) -> str:
     """What two sentences have in common when they look alike but for case, punctuation, white space and Unicode form.
 

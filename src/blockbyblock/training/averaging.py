@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from blockbyblock.transformer import Transformer, TransformerConfig
+from blockbyblock.kinds import TRANSLATION, Model, new_model
 from blockbyblock.weights import (
     CheckpointError,
     copy_weights,
@@ -18,7 +18,7 @@ from blockbyblock.weights import (
 )
 
 
-def average_checkpoints(paths: Sequence[str | PathLike[str]], model: Transformer) -> None:
+def average_checkpoints(paths: Sequence[str | PathLike[str]], model: Model) -> None:
     """Give a model the mean of the weights of several checkpoints (paper, section 6.1).
 
     Args:
@@ -59,7 +59,7 @@ def average_files(paths: Sequence[str | PathLike[str]], to: str | PathLike[str])
         raise ValueError("there is no checkpoint to average")
     _, values = read_tensors(Path(paths[0]))
     try:
-        model = Transformer(TransformerConfig(**values["config"]))
+        model = new_model(values.get("task", TRANSLATION), values["config"])
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{paths[0]} does not describe a model: {error}") from error
     average_checkpoints(paths, model)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from blockbyblock.data import BatchState
 from blockbyblock.files import TEMPORARY
-from blockbyblock.transformer import Transformer
+from blockbyblock.kinds import Model
 from blockbyblock.weights import (
     CheckpointError,
     copy_weights,
@@ -71,7 +71,7 @@ def set_random_state(state: UInt8[Tensor, "bytes"], device: torch.device) -> Non
 
 def save_checkpoint(
     path: Path,
-    model: Transformer,
+    model: Model,
     optimizer: torch.optim.Adam,
     state: TrainingState,
     random_states: Sequence[UInt8[Tensor, "bytes"]],
@@ -95,7 +95,7 @@ def save_checkpoint(
 
 def load_checkpoint(
     path: Path,
-    model: Transformer,
+    model: Model,
     optimizer: torch.optim.Adam,
     device: torch.device,
     *,
@@ -158,7 +158,7 @@ def _training_state(path: Path, values: Any) -> TrainingState:
     return state
 
 
-def _optimizer_tensors(model: Transformer, optimizer: torch.optim.Adam) -> dict[str, Tensor]:
+def _optimizer_tensors(model: Model, optimizer: torch.optim.Adam) -> dict[str, Tensor]:
     return {
         f"{_OPTIMIZER}{key}.{name}": optimizer.state[parameter][key]
         for name, parameter in model.named_parameters()

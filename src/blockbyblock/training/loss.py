@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from blockbyblock.checks import check_positive, check_probability
+from blockbyblock.data import Batch
 
 
 class LossSums(NamedTuple):
@@ -60,6 +61,18 @@ def smoothed_cross_entropy(
         lead = (right - logits.mean(-1)).masked_fill(target == pad_id, 0.0)
         plain = smoothed - smoothing * lead.sum()
     return LossSums(smoothed, plain)
+
+
+def batch_loss(logits: Float[Tensor, "batch *target_and_outputs"], batch: Batch, smoothing: float) -> LossSums:
+    """The same for what a model has said about a batch: a distribution for each target token, or one for each text.
+
+    Args:
+        logits: `[batch, target, vocab]`, or a classifier's `[batch, classes]`.
+        batch: what was asked for.
+        smoothing: as for `smoothed_cross_entropy`, with its errors.
+    """
+    each = logits.view(*batch.target.shape, logits.shape[-1])
+    return smoothed_cross_entropy(each, batch.target, pad_id=batch.ignored, smoothing=smoothing)
 
 
 def smoothing_floor(vocab: int, smoothing: float = 0.1) -> float:

@@ -7,7 +7,8 @@ from typing import Any
 
 from blockbyblock.data.fetching import expanded
 
-OWN_TEXT = "parallel-text"  # the corpus that has such paths
+OWN_TEXT = "parallel-text"
+OWN_TEXTS = {OWN_TEXT: ("source", "target"), "plain-text": ("file",), "labelled-text": ("file",)}  # and its paths
 
 
 def located(corpus: Mapping[str, Any], folder: str | PathLike[str] | None = None) -> dict[str, Any]:
@@ -30,7 +31,7 @@ def by_name(corpus: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _files(corpus: Mapping[str, Any]) -> dict[str, Path]:
-    named = {side: corpus[side] for side in ("source", "target") if side in corpus and corpus["name"] == OWN_TEXT}
+    named = {side: corpus[side] for side in OWN_TEXTS.get(corpus["name"], ()) if side in corpus}
     for side, path in named.items():
         if not isinstance(path, (str, Path)):
             raise ValueError(f"the recipe's [corpus] has {side}={path!r} where the name of a file is due")

@@ -6,11 +6,11 @@ seed = 0
 vocab_size = 400
 batch_tokens = 1024
 
-[corpus]                # the function of blockbyblock.data, and its arguments
+[corpus]                # the function of blockbyblock.data, and its arguments; it decides what is to be learned
 name = "number-names"
 target = "de"
 
-[model]                 # TransformerConfig; the sizes of the vocabulary come from the tokenizer
+[model]                 # TransformerConfig, LanguageModelConfig or ClassifierConfig; its vocabulary is the tokenizer's
 d_model = 128
 
 [training]              # TrainingConfig
@@ -28,37 +28,57 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from inspect import signature
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
 from blockbyblock.checks import check_choice, check_positive, check_probability
 from blockbyblock.data import (
+    AnyCorpus,
     Batches,
     BpeDropout,
     Corpus,
-    Pair,
+    Encoded,
+    LabelledCorpus,
     Tokenizer,
+    encode_labelled,
     encode_pairs,
+    encode_texts,
+    labelled_text,
     multi30k,
+    number_languages,
     number_names,
     parallel_text,
+    plain_text,
     tatoeba,
+    tatoeba_sentences,
     to_pairs,
 )
+from blockbyblock.kinds import KINDS, TRANSLATION, Model, ModelConfig
 from blockbyblock.texts import read_text
 from blockbyblock.training.config import TrainingConfig
-from blockbyblock.training.own_text import OWN_TEXT, located
+from blockbyblock.training.own_text import OWN_TEXT, OWN_TEXTS, located
 from blockbyblock.training.processes import Processes
 from blockbyblock.training.recipe_box import recipe_names, recipe_text
-from blockbyblock.transformer import Transformer, TransformerConfig
 
-CORPORA: Mapping[str, Callable[..., Corpus]] = {
+CORPORA: Mapping[str, Callable[..., AnyCorpus]] = {
     "number-names": number_names,
     "multi30k": multi30k,
     "tatoeba": tatoeba,
     OWN_TEXT: parallel_text,
+    "tatoeba-sentences": tatoeba_sentences,
+    "plain-text": plain_text,
+    "number-languages": number_languages,
+    "labelled-text": labelled_text,
 }
+TASKS = {  # what is learned from a corpus, if not translation
+    "tatoeba-sentences": "generation",
+    "plain-text": "generation",
+    "number-languages": "classification",
+    "labelled-text": "classification",
+}
+Part = Literal["train", "validation", "test"]
+OF_TOKENIZER = {"source_vocab", "target_vocab", "vocab", "pad_id", "start_id", "end_id", "cls_id"}
 CHANGING = {"bpe_dropout", "training"}  # all that may be different in another part of one training
 
 
@@ -69,11 +89,12 @@ class Recipe:
     Attributes:
         title: what to call the result.
         seed: of the first weights, of the order of the data, and of dropout.
-        vocab_size: the largest number of tokens of the joint vocabulary.
+        vocab_size: the largest number of tokens of the vocabulary, joint for both languages of a translation.
         batch_tokens: the budget of a batch, on each side, padding included.
         bpe_dropout: probability with which `BpeDropout` passes over a merge when training text is read; 0 for none.
         corpus: "name", one of `CORPORA`, and arguments of that function; a range of numbers as [start, stop].
-        model: fields of `TransformerConfig`.
+        model: fields of the configuration of the corpus's kind of model (`TASKS`): `TransformerConfig`,
+            `LanguageModelConfig` or `ClassifierConfig`.
         training: fields of `TrainingConfig`.
         stages: one after the other, each with "until", the update at which it ends, and "set", what holds until then
             instead, written as for `changed`: bpe_dropout and values of training. After the last one the recipe itself
@@ -100,16 +121,21 @@ class Recipe:
         check_probability(bpe_dropout=self.bpe_dropout)
         check_choice(list(CORPORA), corpus_name=self.corpus.get("name", ""))
         _check_keys("corpus", self.corpus, {"name", *signature(CORPORA[self.corpus["name"]]).parameters})
-        sizes = {"source_vocab", "target_vocab", "pad_id", "start_id", "end_id"}  # those of the tokenizer
-        _check_keys("model", self.model, {item.name for item in fields(TransformerConfig)} - sizes)
+        known = {item.name for item in fields(KINDS[self.task].config)}
+        _check_keys("model", self.model, known - OF_TOKENIZER - {"classes"})
         _check_keys("training", self.training, {item.name for item in fields(TrainingConfig)} - {"seed"})
         self.model_config(self.vocab_size)
         self.training_config()
         if self.stages:
             self._check_stages()
 
-    def load_corpus(self, folder: str | PathLike[str] | None = None) -> Corpus:
-        """The parallel text.
+    @property
+    def task(self) -> str:
+        """What is to be learned: "translation", "generation" or "classification"."""
+        return TASKS.get(self.corpus["name"], TRANSLATION)
+
+    def load_corpus(self, folder: str | PathLike[str] | None = None) -> Any:
+        """The text: a `Corpus`, `TextCorpus` or `LabelledCorpus`.
 
         Args:
             folder: where its files lie, for a corpus that has files; not given, where that corpus's function looks.
@@ -120,13 +146,15 @@ class Recipe:
                 wrong kind.
         """
         arguments = located(self.corpus, folder)
-        function = CORPORA[arguments.pop("name")]
-        if function is parallel_text and "source" not in arguments:
-            raise ValueError("the recipe names no text: set corpus.source=FILE, and corpus.target=FILE if it is in two")
+        name = arguments.pop("name")
+        function, (needed, *more) = CORPORA[name], OWN_TEXTS.get(name, (None,))
+        if needed and needed not in arguments:
+            also = "".join(f", and corpus.{path}=FILE if it is in two" for path in more)
+            raise ValueError(f"the recipe names no text: set corpus.{needed}=FILE{also}")
         try:
-            if function not in (number_names, parallel_text):
+            if "folder" in signature(function).parameters:
                 arguments.setdefault("folder", folder)
-            elif "numbers" in arguments:
+            if "numbers" in arguments:
                 arguments["numbers"] = range(*arguments["numbers"])
             return function(**arguments)
         except TypeError as error:
@@ -144,39 +172,48 @@ class Recipe:
         """
         return replace(self, corpus=located(self.corpus, folder))
 
-    def model_config(self, vocab: int) -> TransformerConfig:
-        """The sizes of the model, for a vocabulary of this many tokens."""
-        return TransformerConfig(source_vocab=vocab, target_vocab=vocab, **self.model)
+    def model_config(self, vocab: int, labels: Sequence[str] = ()) -> ModelConfig:
+        """The sizes of the model.
+
+        Args:
+            vocab: number of tokens of the vocabulary.
+            labels: the names of a classifier's classes.
+        """
+        if self.task == TRANSLATION:
+            sizes = {"source_vocab": vocab, "target_vocab": vocab}
+        else:
+            sizes = {"vocab": vocab, **({"classes": len(labels)} if labels else {})}
+        return KINDS[self.task].config(**sizes, **self.model)
 
     def training_config(self) -> TrainingConfig:
         """How the model is trained."""
         betas = {"betas": tuple(self.training["betas"])} if "betas" in self.training else {}  # files have lists only
         return TrainingConfig(**{**self.training, **betas, "seed": self.seed})
 
-    def tokenizer(self, corpus: Corpus) -> Tokenizer:
+    def tokenizer(self, corpus: AnyCorpus) -> Tokenizer:
         """The vocabulary, learned from the training text."""
         return Tokenizer.train(corpus.training_text(), self.vocab_size)
 
-    def new_model(self, vocab: int) -> Transformer:
-        """The model before its first step, on the CPU."""
+    def new_model(self, vocab: int, labels: Sequence[str] = ()) -> Model:
+        """The model before its first step, on the CPU; arguments as for `model_config`."""
         torch.manual_seed(self.seed)
-        return Transformer(self.model_config(vocab))
+        return KINDS[self.task].model(self.model_config(vocab, labels))
 
-    def batches(self, tokenizer: Tokenizer, pairs: Iterable[Pair], processes: Processes) -> Batches:
-        """The share of this process of the batches that the training pairs make; over-long pairs are left out."""
+    def batches(self, tokenizer: Tokenizer, corpus: AnyCorpus, processes: Processes) -> Batches:
+        """The share of this process of the batches that the training text makes; over-long examples are left out."""
         resample = BpeDropout(tokenizer, self.bpe_dropout) if self.bpe_dropout else None
-        return self._batches(tokenizer, pairs, processes, resample)
+        return self._batches(tokenizer, encoded(tokenizer, corpus, "train"), processes, resample)
 
-    def validation_batches(self, tokenizer: Tokenizer, corpus: Corpus, processes: Processes) -> Batches | None:
+    def validation_batches(self, tokenizer: Tokenizer, corpus: AnyCorpus, processes: Processes) -> Batches | None:
         """As `batches`, of the validation text, without BPE-dropout; None where the corpus has none."""
-        pairs = to_pairs(corpus.validation)
-        return self._batches(tokenizer, pairs, processes, None) if pairs else None
+        examples = encoded(tokenizer, corpus, "validation")
+        return self._batches(tokenizer, examples, processes, None) if examples else None
 
     def _batches(
-        self, tokenizer: Tokenizer, pairs: Iterable[Pair], processes: Processes, resample: BpeDropout | None
+        self, tokenizer: Tokenizer, examples: Sequence[Encoded], processes: Processes, resample: BpeDropout | None
     ) -> Batches:
         return Batches(
-            encode_pairs(tokenizer, [*pairs]),
+            examples,
             self.batch_tokens,
             seed=self.seed,
             max_length=self.model_config(len(tokenizer)).max_length,
@@ -230,6 +267,15 @@ class Recipe:
                 raise ValueError(f"{change!r}: a recipe has no section {sections[0]!r}")
             place[key] = _value(text.strip())
         return from_values(values)
+
+
+def encoded(tokenizer: Tokenizer, corpus: AnyCorpus, part: Part) -> Sequence[Encoded]:
+    """One part of a corpus in ids."""
+    if isinstance(corpus, Corpus):
+        return encode_pairs(tokenizer, corpus.train if part == "train" else to_pairs(getattr(corpus, part)))
+    if isinstance(corpus, LabelledCorpus):
+        return encode_labelled(tokenizer, getattr(corpus, part), corpus.labels)
+    return encode_texts(tokenizer, getattr(corpus, part))
 
 
 def read_recipe(path: str | PathLike[str]) -> Recipe:

@@ -10,20 +10,20 @@ from typing import Any
 
 import torch
 
-from blockbyblock.data import Batches, Corpus, Tokenizer
+from blockbyblock.data import AnyCorpus, Batches, Tokenizer
 from blockbyblock.files import write_atomically
+from blockbyblock.kinds import KINDS, parts
+from blockbyblock.portable import TEXT_MODELS
 from blockbyblock.texts import read_text
 from blockbyblock.training.checkpoint import CheckpointFolder
 from blockbyblock.training.own_text import by_name
 from blockbyblock.training.processes import Processes, processor_name
 from blockbyblock.training.recipe import CHANGING, Recipe, from_values
 from blockbyblock.training.trainer import AVERAGED, Outcome, Trainer
-from blockbyblock.transformer import Transformer, parameter_count
-from blockbyblock.translator import Translator
 from blockbyblock.weights import load_weights
 
 RUN, TOKENIZER = "run.json", "tokenizer.json"
-DESCRIBED = ("name", "source_language", "target_language", "terms", "sha256", "sentences")  # of a corpus
+DESCRIBED = ("name", "terms", "sha256", "sentences")  # of each corpus, besides what it says about itself
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Run:
 
 def carry_out(
     recipe: Recipe,
-    corpus: Corpus,
+    corpus: AnyCorpus,
     folder: str | PathLike[str],
     *,
     resume: bool = False,
@@ -51,7 +51,7 @@ def carry_out(
     progress: bool = True,
     report: Callable[[str], None] | None = None,
 ) -> Outcome:
-    """Train as the recipe says; what the folder holds at the end is a `Translator` for `open_run`.
+    """Train as the recipe says; what the folder holds at the end is a `TextModel` for `open_run`.
 
     Args:
         recipe: what to do.
@@ -74,9 +74,9 @@ def carry_out(
     validation = recipe.validation_batches(tokenizer, corpus, processes)
     *stages, (last, _) = recipe.plan()
     for number, (stage, until) in enumerate([*stages, (last, None)]):
-        batches = stage.batches(tokenizer, corpus.train, processes)
+        batches = stage.batches(tokenizer, corpus, processes)
         trainer = Trainer(
-            stage.new_model(len(tokenizer)),
+            stage.new_model(len(tokenizer), corpus.about().get("labels", ())),
             batches,
             stage.training_config(),
             checkpoints.path,
@@ -117,14 +117,16 @@ def read_run(folder: str | PathLike[str]) -> Run:
     text = read_text(path)
     try:
         values = json.loads(text)
-        corpus = {key: values["corpus"][key] for key in DESCRIBED}
+        corpus = values["corpus"]
+        if missing := [key for key in DESCRIBED if key not in corpus]:
+            raise KeyError(*missing)
         return Run(from_values(values["recipe"]), corpus, values["machine"])
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path} does not say how the model was trained: {error!r}") from error
 
 
-def open_run(path: str | PathLike[str]) -> Translator:
-    """The translator that a training has made, or has got to.
+def open_run(path: str | PathLike[str]) -> Any:
+    """What a training has made, or has got to: a `Translator`, `TextGenerator` or `TextClassifier`.
 
     Args:
         path: the folder: its averaged weights, or if it has not ended its newest checkpoint; or one file in it.
@@ -144,30 +146,24 @@ def open_run(path: str | PathLike[str]) -> Translator:
         if newest is None and not finished.exists():
             raise FileNotFoundError(f"{folder} holds no checkpoint yet")
         weights = finished if newest is None or finished.exists() else newest
+    kind = KINDS[run.recipe.task]
     with torch.random.fork_rng(devices=[]):
-        model = Transformer(run.recipe.model_config(len(tokenizer)))
+        model = kind.model(run.recipe.model_config(len(tokenizer), run.corpus.get("labels", ())))
     load_weights(weights, model)
-    return Translator(model, tokenizer, about(run))
+    return TEXT_MODELS[run.recipe.task](model, tokenizer, about(run))
 
 
 def about(run: Run) -> dict[str, Any]:
-    """What a translator says about its origin."""
-    return {
-        "title": run.recipe.title,
-        "source_language": run.corpus["source_language"],
-        "target_language": run.corpus["target_language"],
-        "terms": run.corpus["terms"],
-        "corpus": run.corpus["name"],
-        "sha256": run.corpus["sha256"],
-        "recipe": asdict(run.recipe),
-    }
+    """What a model says about its origin."""
+    corpus = {key: value for key, value in run.corpus.items() if key not in ("name", "sentences")}
+    return {"title": run.recipe.title, "corpus": run.corpus["name"], **corpus, "recipe": asdict(run.recipe)}
 
 
 def _summary(batches: Batches, trainer: Trainer, vocab: int) -> str:
-    parameters = parameter_count(trainer.model.config)
+    parameters = sum(parts(trainer.model).values())
     return (
         f"{parameters:,} parameters, {vocab:,} tokens in the vocabulary; an epoch has {len(batches):,} batches, "
-        f"{batches.padding():.1%} of them padding; {len(batches.left_out):,} over-long pairs are left out"
+        f"{batches.padding():.1%} of them padding; {len(batches.left_out):,} over-long examples are left out"
     )
 
 
@@ -175,11 +171,10 @@ def _stages(recipe: Recipe) -> list[str]:
     return [f"up to update {stage['until']:,}: {', '.join(stage['set'])}" for stage in recipe.stages]
 
 
-def _describe(corpus: Corpus) -> dict[str, Any]:
+def _describe(corpus: AnyCorpus) -> dict[str, Any]:
     return {
         "name": corpus.name,
-        "source_language": corpus.source_language,
-        "target_language": corpus.target_language,
+        **corpus.about(),
         "terms": corpus.terms,
         "sha256": dict(corpus.sha256),
         "sentences": {"train": len(corpus.train), "validation": len(corpus.validation), "test": len(corpus.test)},

@@ -10,6 +10,7 @@ import torch
 from tqdm.auto import tqdm  # type: ignore[import-untyped]
 
 from blockbyblock.data import Batches, BatchState
+from blockbyblock.kinds import Model
 from blockbyblock.training.averaging import average_checkpoints
 from blockbyblock.training.checkpoint import (
     CheckpointFolder,
@@ -25,7 +26,6 @@ from blockbyblock.training.log import TrainingLog
 from blockbyblock.training.processes import Processes
 from blockbyblock.training.update import Tally, Updater
 from blockbyblock.training.validation import validation_loss
-from blockbyblock.transformer import Transformer
 from blockbyblock.weights import model_weights, write_tensors
 
 LOG = "log.jsonl"
@@ -75,7 +75,7 @@ class Trainer:
 
     def __init__(
         self,
-        model: Transformer,
+        model: Model,
         batches: Batches,
         config: TrainingConfig,
         folder: str | PathLike[str],

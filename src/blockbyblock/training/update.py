@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from blockbyblock.data import Batch
+from blockbyblock.kinds import Model
 from blockbyblock.training.config import TrainingConfig
-from blockbyblock.training.loss import LossSums, smoothed_cross_entropy
+from blockbyblock.training.loss import LossSums, batch_loss
 from blockbyblock.training.processes import Processes
-from blockbyblock.transformer import Transformer
 
 
 class Update(NamedTuple):
@@ -53,7 +53,7 @@ class Updater:
         processes: who takes part.
     """
 
-    def __init__(self, model: Transformer, config: TrainingConfig, processes: Processes) -> None:
+    def __init__(self, model: Model, config: TrainingConfig, processes: Processes) -> None:
         device = processes.device
         self.config, self.processes = config, processes
         self.model = model.to(device)
@@ -77,8 +77,7 @@ class Updater:
         Raises:
             ValueError: the targets hold nothing but padding.
         """
-        pad_id = self.model.config.pad_id
-        own_tokens = sum(int((batch.target != pad_id).sum()) for batch in batches)
+        own_tokens = sum(batch.predictions for batch in batches)
         tokens = int(self.processes.sum(own_tokens)[0])
         if not tokens:
             raise ValueError("the targets of an update hold nothing but padding")
@@ -97,9 +96,8 @@ class Updater:
         exchange = nullcontext() if last or self._distributed is None else self._distributed.no_sync()
         with exchange:
             with autocast(self.processes.device, self.config.fast):
-                logits = self._network(batch.source, batch.decoder_input)
-            pad_id, smoothing = self.model.config.pad_id, self.config.smoothing
-            loss = smoothed_cross_entropy(logits, batch.target, pad_id=pad_id, smoothing=smoothing)
+                logits = self._network(*batch.inputs)
+            loss = batch_loss(logits, batch, self.config.smoothing)
             # DistributedDataParallel takes the mean over the processes; times their number it is the sum.
             (loss.smoothed * (self.processes.count / tokens)).backward()
         return LossSums(loss.smoothed.detach(), loss.plain)
