@@ -10,6 +10,7 @@ from playwright.sync_api import Page
 
 from blockbyblock.figures.palette import css
 from blockbyblock.live import InsideFigure, TranslatorFigure
+from blockbyblock.live.figure import LiveFigure
 from blockbyblock.live.modules import FOLDER, joined
 
 ROOM = Path(__file__).parents[2] / "book" / "assets" / "book.css"
@@ -40,9 +41,14 @@ def write_site(folder: Path, *files: Path, translators: bool = True) -> None:
 
 def write_inside(folder: Path, name: str, figure: InsideFigure) -> None:
     """Add the page of a figure, `<name>.html`, to what `write_site` has written, and the translation that it stores."""
-    (folder / "live" / "inside.mjs").write_text(joined("inside"), encoding="utf-8")
     (folder / "models" / f"{figure.trace}.safetensors").write_bytes(figure.stored())
-    script = '<script type="module" src="live/inside.mjs"></script>'
+    write_figure(folder, name, figure)
+
+
+def write_figure(folder: Path, name: str, figure: LiveFigure) -> None:
+    """Add the page of a figure, `<name>.html`, and its module to what `write_site` has written."""
+    (folder / "live" / f"{figure.module}.mjs").write_text(joined(figure.module), encoding="utf-8")
+    script = f'<script type="module" src="live/{figure.module}.mjs?v=1"></script>'
     (folder / f"{name}.html").write_text(page_of(figure.markup(), script), encoding="utf-8")
 
 
