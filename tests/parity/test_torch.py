@@ -173,8 +173,9 @@ def test_what_torch_has_not_is_refused():
         to_torch(EncoderLayer(BlockConfig(d_model=8, heads=2, d_ff=8, d_v=3)))
     with pytest.raises(ValueError, match=r"d_out=5"):
         to_torch(MultiHeadAttention(8, 2, d_out=5))
-    with pytest.raises(ValueError, match="silu"):
-        to_torch(EncoderLayer(BlockConfig(d_model=8, heads=2, d_ff=8, activation="silu")))
+    for activation in ("silu", "gelu_tanh"):
+        with pytest.raises(ValueError, match=f"not {activation}"):
+            to_torch(EncoderLayer(BlockConfig(d_model=8, heads=2, d_ff=8, activation=activation)))
     with pytest.raises(TypeError, match="Linear"):
         to_torch(nn.Linear(2, 2))
 

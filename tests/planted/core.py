@@ -279,14 +279,14 @@ FAULTS = (
     ),
     Fault(
         "the final norm's eps not looked at",
-        "interop",
+        "interop/torch_nn",
         "norm = (_norm_eps(peer.norm, configs[0].d_model), configs[0].norm_eps)",
         "norm = (configs[0].norm_eps, configs[0].norm_eps)",
         "parity/test_torch.py::test_what_would_not_compute_the_same_is_refused",
     ),
     Fault(
         "the first layer stands for all",
-        "interop",
+        "interop/torch_nn",
         "            if config != configs[0]:",
         "            if False:",
         "parity/test_torch.py::test_what_would_not_compute_the_same_is_refused",
