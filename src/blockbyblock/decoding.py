@@ -297,7 +297,7 @@ def one_token_at_a_time(
         reader = _SourceReader(model, source) if isinstance(model, Transformer) else _PromptReader(model, source)
         texts = torch.arange(len(limits), device=source.device)  # those still open, by their place in the batch
         last_steps = torch.tensor(limits, device=source.device) - 1
-        output = source.new_full((len(limits), max(limits)), end_id)
+        output = torch.full((len(limits), max(limits)), end_id, device=source.device)
         totals = reader.zeros(len(limits))
         log_probabilities = reader.begin()
         for step in range(max(limits)):
