@@ -185,7 +185,7 @@ def test_cls_alone_is_a_text(pooling):
 
 @VARIANTS
 @POOLINGS
-@settings(max_examples=20)
+@settings(max_examples=12)
 @given(lengths=st.lists(st.integers(1, 9), min_size=1, max_size=4), more=st.integers(0, 3))
 def test_padding_changes_nothing(pooling, options, lengths, more):
     """Each text alone equals itself in a batch with others, however much padding there is."""

@@ -209,7 +209,7 @@ class NoPositions(torch.nn.Module):
 
 @VARIANTS
 @pytest.mark.parametrize("side", ["left", "right"])
-@settings(max_examples=20)
+@settings(max_examples=12)
 @given(lengths=st.lists(st.integers(1, 12), min_size=1, max_size=4), more=st.integers(0, 3))
 def test_padding_changes_nothing(side, options, lengths, more):
     """Each text alone equals itself in a batch with others, on either side of its padding, however much there is."""
@@ -254,7 +254,7 @@ def test_a_text_of_padding_alone_gives_finite_logits_and_gradients():
 
 @VARIANTS
 @pytest.mark.parametrize("side", ["left", "right"])
-@settings(max_examples=20)
+@settings(max_examples=12)
 @given(lengths=st.lists(st.integers(1, 3), min_size=1, max_size=3), pieces=st.lists(st.integers(1, 3), max_size=3))
 def test_cached_equals_full_at_every_step(side, options, lengths, pieces):
     """A padded prompt, then pieces of one to three tokens: what was padding stays so, and takes no position."""
