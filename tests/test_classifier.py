@@ -127,6 +127,15 @@ def test_dropout_before_the_stack_and_before_the_head_only_in_training(part):
     assert 0.35 < (read[1] == 0).double().mean() < 0.65
 
 
+def test_dropout_comes_after_the_norm_of_the_embeddings():
+    """So the stack reads zeros; a norm behind it would make other numbers of them."""
+    net, [text] = model(dropout=0.5, d_model=64, embedding_norm=True), texts(8)
+    read = []
+    net.encoder.register_forward_pre_hook(lambda _, arguments: read.append(arguments[0].detach()))
+    net.train()(text[None])
+    assert (read[0] == 0).any()
+
+
 # [CLS] ---------------------------------------------------------------------------------------------------------------
 
 
