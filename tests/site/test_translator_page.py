@@ -404,9 +404,9 @@ def test_a_server_that_is_silent_is_said_and_may_still_answer(page: Page, url: s
 
 WORKERS = {
     # a browser without workers that are modules does not look at the type
-    "too old for the translator": "queueMicrotask(() => this.onerror({}))",
-    "What translates could not be loaded": "options.type; queueMicrotask(() => this.onerror({}))",
-    "What translates has stopped: odd": "options.type; queueMicrotask(() => this.onerror({message: 'odd'}))",
+    "too old for the model": "queueMicrotask(() => this.onerror({}))",
+    "What computes could not be loaded": "options.type; queueMicrotask(() => this.onerror({}))",
+    "What computes has stopped: odd": "options.type; queueMicrotask(() => this.onerror({message: 'odd'}))",
     "What the worker has sent cannot be read.": "queueMicrotask(() => this.onmessageerror({}))",
     "Workers are forbidden here.": "throw new Error('Workers are forbidden here.')",
     "reading 'update'": """queueMicrotask(() => this.onmessage({data: {kind: 'ready'}}));

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +10,15 @@ from playwright.sync_api import Page
 
 from blockbyblock.figures.palette import css
 from blockbyblock.live import InsideFigure, TranslatorFigure
+from blockbyblock.live.figure import LiveFigure
 from blockbyblock.live.modules import FOLDER, joined
 
 ROOM = Path(__file__).parents[2] / "book" / "assets" / "book.css"
-PARTS = """async ([name, parts]) => {
+PARTS = """async ([name, parts, kind, held]) => {
   const read = async part => Object.assign(window, await import(`./source/${part}.mjs`))
   for (const part of parts) await read(part)
   const bytes = await (await fetch(`models/${name}.safetensors`)).arrayBuffer()
-  window.translator = new Translator(readModel(bytes))
+  window[held] = new window[kind](readModel(bytes))
 }"""
 
 
@@ -39,9 +41,14 @@ def write_site(folder: Path, *files: Path, translators: bool = True) -> None:
 
 def write_inside(folder: Path, name: str, figure: InsideFigure) -> None:
     """Add the page of a figure, `<name>.html`, to what `write_site` has written, and the translation that it stores."""
-    (folder / "live" / "inside.mjs").write_text(joined("inside"), encoding="utf-8")
     (folder / "models" / f"{figure.trace}.safetensors").write_bytes(figure.stored())
-    script = '<script type="module" src="live/inside.mjs"></script>'
+    write_figure(folder, name, figure)
+
+
+def write_figure(folder: Path, name: str, figure: LiveFigure) -> None:
+    """Add the page of a figure, `<name>.html`, and its module to what `write_site` has written."""
+    (folder / "live" / f"{figure.module}.mjs").write_text(joined(figure.module), encoding="utf-8")
+    script = f'<script type="module" src="live/{figure.module}.mjs?v=1"></script>'
     (folder / f"{name}.html").write_text(page_of(figure.markup(), script), encoding="utf-8")
 
 
@@ -57,12 +64,20 @@ def page_of(body: str, script: str = '<script type="module" src="live/translator
     )
 
 
-def load_parts(page: Page, url: str, name: str) -> None:
-    """Open the empty page, and make every part of the engine, and `translator` with a model in it, global there."""
+ENGINE = ("safetensors", "tokenizer", "layers", "transformer", "decoding", "worker", "translation", "passage", "supply")
+
+
+def load_parts(
+    page: Page,
+    url: str,
+    name: str,
+    parts: Sequence[str] = ENGINE,
+    kind: str = "Translator",
+    held: str = "translator",
+) -> None:
+    """Open the empty page, and make every part of the engine global there, and a model in its class, called `held`."""
     page.goto(f"{url}parts.html")
-    page.evaluate(
-        PARTS, [name, ["safetensors", "tokenizer", "transformer", "decoding", "translation", "passage", "supply"]]
-    )
+    page.evaluate(PARTS, [name, list(parts), kind, held])
 
 
 def call(page: Page, expression: str, argument: object = None) -> Any:

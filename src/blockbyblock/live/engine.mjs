@@ -1,17 +1,17 @@
-// The way from a page to the worker that translates for it (translation.mjs), with a model in it.
+// The way from a page to the worker that computes for it (worker.mjs), with a model in it.
 
 import { late, PATIENCE } from "./loading.mjs"
 
 // In a notebook a module is a blob, whose address is taken back once it has been read; until then its text is asked for.
 const ownText = globalThis.document && import.meta.url.startsWith("blob:") ? fetch(import.meta.url) : null
-const TOO_OLD = "This browser runs no module in a worker: it is too old for the translator."
+const TOO_OLD = "This browser runs no module in a worker: it is too old for the model."
 
 /**
  * Start this very module once more as a worker, and let it load the model of a figure.
  *
  * `tell` holds a function for each kind of answer that the worker gives, and `stalled` for a model of which nothing comes:
- * it may come yet. Returns {load, translate, inside, stop}: `translate(text, kept, typed)` and `inside(text)` may be
- * called once `tell.ready` has been; only the newest call is answered. `load` may be called again after `tell.failed` or `tell.stalled`.
+ * it may come yet. Returns {load, ask, stop}: `ask(act, values)` may be called once `tell.ready` has been; only the newest
+ * call is answered. `load` may be called again after `tell.failed` or `tell.stalled`.
  */
 export function engine(model, tell) {
   let worker
@@ -38,7 +38,7 @@ export function engine(model, tell) {
       else clearTimeout(waiting)
       if (data.kind === "failed") return failed(data)
       try {
-        tell[data.kind](data)
+        tell[data.kind]?.(data)
       } catch (error) {
         failed(error)
         throw error // to the console as well
@@ -58,8 +58,7 @@ export function engine(model, tell) {
   }
   return {
     load: () => load().catch(failed),
-    translate: (text, kept, typed) => worker.postMessage({ act: "translate", job: ++job, text, kept, typed }),
-    inside: text => worker.postMessage({ act: "inside", job: ++job, text }),
+    ask: (act, values) => worker.postMessage({ act, job: ++job, ...values }),
     stop,
   }
 }
@@ -67,7 +66,7 @@ export function engine(model, tell) {
 const ASK_AGAIN = "The button asks again."
 
 function stopped(message) {
-  return message ? `What translates has stopped: ${message}` : "What translates could not be loaded: the server does not answer."
+  return message ? `What computes has stopped: ${message}` : "What computes could not be loaded: the server does not answer."
 }
 
 /** Whether a worker may be a module: a browser that knows how asks for the type. */

@@ -16,8 +16,9 @@ import { SHEET_LOOK } from "./sheet.mjs"
 import { painter } from "./strips.mjs"
 import { supply } from "./supply.mjs"
 import { tour, TOUR_LOOK } from "./tour.mjs"
-import { serve } from "./translation.mjs"
+import { translation } from "./translation.mjs"
 import { walkThrough } from "./walk.mjs"
+import { serve } from "./worker.mjs"
 
 const ROOT =
   globalThis.document && !import.meta.url.startsWith("blob:") ? new URL("../../book/", import.meta.url) : null
@@ -151,7 +152,7 @@ function translations(model, outside, { enter, asked: { say, label, progress }, 
   }
   const begin = text => {
     newest++
-    remote.inside(text)
+    remote.ask("inside", { text })
   }
   const remote = engine(model, {
     progress: ({ received }) => {
@@ -227,4 +228,4 @@ export default globalThis.document
       look: LOOKS.join(""),
       build,
     })
-  : serve(globalThis)
+  : serve(globalThis, translation)

@@ -14,7 +14,7 @@ from blockbyblock.figures.blocks import BLOCKS, chapter_of
 from blockbyblock.figures.chapters import CHAPTERS
 from blockbyblock.figures.map import architecture_map
 from blockbyblock.live.figure import table, visible
-from blockbyblock.live.model import LIMITS, MODEL, ModelFigure, digest_of
+from blockbyblock.live.model import LIMITS, MODEL, TranslationFigure, digest_of
 from blockbyblock.live.trace import Trace, places
 from blockbyblock.portable import load_portable
 from blockbyblock.translator import Translator
@@ -74,7 +74,7 @@ def trace_name(digest: str, text: str) -> str:
     return digest_of(f"{digest} {text}".encode())
 
 
-class InsideFigure(ModelFigure):
+class InsideFigure(TranslationFigure):
     """The running sentence inside a trained model: vectors at every block, and one block opened with its numbers.
 
     A place, a token and a head are chosen, here or by hand, and can be read and set. Names of places are those of the

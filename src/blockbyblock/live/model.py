@@ -33,7 +33,6 @@ class ModelFigure(LiveFigure):
     """A figure whose page or notebook can load a model.
 
     Attributes:
-        languages: name and code of the source's language, then of the target's.
         model: the file's name, without its ending; a page of the book finds it among the models in the box.
         digest: what stands for the file's content.
         size: of the file, in bytes.
@@ -41,7 +40,6 @@ class ModelFigure(LiveFigure):
         limits: what it has learned from, and what it cannot do, in one line below the figure.
     """
 
-    languages = List(List(Unicode(), minlen=2, maxlen=2)).tag(sync=True)
     model = Unicode().tag(sync=True)
     digest = Unicode().tag(sync=True)
     size = Int().tag(sync=True)
@@ -63,9 +61,7 @@ class ModelFigure(LiveFigure):
             values: those of the subclass.
         """
         self._file = Path(file)
-        codes = {side: about.get(f"{side}_language", "") for side in ("source", "target")}
         super().__init__(
-            languages=[[NAMES.get(code, side), code] for side, code in codes.items()],
             model=self._file.stem,
             digest=digest_of(content),
             size=len(content),
@@ -93,3 +89,21 @@ class ModelFigure(LiveFigure):
             self.send(name | {"error": f"{self._file.name} cannot be read: {error.strerror or error}."}, [b""])
         except ValueError as error:
             self.send(name | {"error": str(error)}, [b""])
+
+
+class TranslationFigure(ModelFigure):
+    """A figure of a model that translates.
+
+    Attributes:
+        languages: name and code of the source's language, then of the target's.
+    """
+
+    languages = List(List(Unicode(), minlen=2, maxlen=2)).tag(sync=True)
+
+    def __init__(
+        self, file: str | PathLike[str], content: bytes, about: Mapping[str, Any], limits: str, **values: Any
+    ) -> None:
+        """Take the languages as well from the file; arguments as for `ModelFigure`."""
+        codes = {side: about.get(f"{side}_language", "") for side in ("source", "target")}
+        languages = [[NAMES.get(code, side), code] for side, code in codes.items()]
+        super().__init__(file, content, about, limits, languages=languages, **values)

@@ -1,5 +1,6 @@
 """The next token: a trained model's own logits, and what temperature, top-k and top-p make of them."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -7,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 from traitlets import Dict, Enum, Int, List, TraitError, Unicode, validate
 
+from blockbyblock.data.tokenizer import Tokenizer
 from blockbyblock.live.figure import LiveFigure, table
 from blockbyblock.sampling import sampling_probabilities
 from blockbyblock.transformer import shift_right
@@ -24,7 +26,36 @@ _DECIMALS = 1  # of the logits of the other tokens: counted, they take a hundred
 EXAMPLES = 6  # of the other tokens of one rounded logit, those that keep their text: they are drawn for all of them
 
 
-class NextTokenFigure(LiveFigure):
+class SamplingFigure(LiveFigure):
+    """A figure in which the distribution of the next token is changed by hand.
+
+    Attributes:
+        temperature: divides the logits; one of `CHOICES`, like the next two.
+        top_k: how many tokens stay, 0 for all.
+        top_p: then the smallest number of tokens whose share reaches this stays.
+    """
+
+    choices = Dict({name: list(values) for name, values in CHOICES.items()}).tag(sync=True)
+    temperature = Enum(CHOICES["temperature"], 1.0).tag(sync=True)
+    top_k = Enum(CHOICES["top_k"], ALL).tag(sync=True)
+    top_p = Enum(CHOICES["top_p"], 1.0).tag(sync=True)
+
+    def drawn_with(self, logits: Float[Tensor, " vocab"]) -> Float[Tensor, " vocab"]:
+        """What each token is drawn with at the present values."""
+        top_k = None if self.top_k == ALL else int(self.top_k)
+        return sampling_probabilities(logits[None], float(self.temperature), top_k, float(self.top_p))[0]
+
+
+def tokens_table(
+    tokens: Sequence[str], own: Float[Tensor, " vocab"], kept: Float[Tensor, " vocab"], caption: str = "The next token"
+) -> str:
+    """The most probable tokens with the model's probability and the one they are drawn with, as HTML."""
+    rows = [(tokens[place], f"{own[place]:.3f}", f"{kept[place]:.3f}") for place in range(ROWS)]
+    rows.append((f"{len(own) - ROWS:,} others together", f"{own[ROWS:].sum():.3f}", f"{kept[ROWS:].sum():.3f}"))
+    return table(caption, ("token", "the model's probability", "drawn with"), rows)
+
+
+class NextTokenFigure(SamplingFigure):
     """The tokens that may come next, as a trained model sees them, and draws from them.
 
     The logits are the model's own. The most probable tokens keep their text and their logit; of the others, the logits
@@ -38,9 +69,6 @@ class NextTokenFigure(LiveFigure):
 
     Attributes:
         step: before which token of the translation the model stands, from 0.
-        temperature: divides the logits; one of `CHOICES`, like the next two.
-        top_k: how many tokens stay, 0 for all.
-        top_p: then the smallest number of tokens whose share reaches this stays.
         drawn: the places of the tokens drawn so far, the most probable one 0; from `NAMED` on those of the examples.
             The figure empties it when one of the values above changes.
 
@@ -55,11 +83,7 @@ class NextTokenFigure(LiveFigure):
     sentence = Unicode().tag(sync=True)
     written = List(Unicode()).tag(sync=True)
     steps = List(Dict()).tag(sync=True)
-    choices = Dict({name: list(values) for name, values in CHOICES.items()}).tag(sync=True)
     step = Int(min=0).tag(sync=True)
-    temperature = Enum(CHOICES["temperature"], 1.0).tag(sync=True)
-    top_k = Enum(CHOICES["top_k"], ALL).tag(sync=True)
-    top_p = Enum(CHOICES["top_p"], 1.0).tag(sync=True)
     drawn = List(Int(min=0)).tag(sync=True)
 
     def __init__(self, translator: Translator, sentence: str, **values: Any) -> None:
@@ -67,7 +91,7 @@ class NextTokenFigure(LiveFigure):
         if found is None:
             raise ValueError("the sentence is empty: there is nothing to translate")
         ids = [*found.ids, translator.tokenizer.end_id][: len(found.ids) + found.finished]
-        steps = [_counted(logits, translator) for logits in _logits(translator, sentence, ids)]
+        steps = [counted(logits, translator.tokenizer) for logits in _logits(translator, sentence, ids)]
         super().__init__(sentence=sentence, written=translator.tokenizer.pieces(ids), steps=steps, **values)
 
     @validate("step")
@@ -86,8 +110,7 @@ class NextTokenFigure(LiveFigure):
 
     def probabilities(self) -> Float[Tensor, " vocab"]:
         """What each token is drawn with, in the order of `logits`."""
-        top_k = None if self.top_k == ALL else int(self.top_k)
-        return sampling_probabilities(self.logits()[None], float(self.temperature), top_k, float(self.top_p))[0]
+        return self.drawn_with(self.logits())
 
     def caption(self) -> str:
         """Return what is translated, how far it is, and the most probable token."""
@@ -101,11 +124,7 @@ class NextTokenFigure(LiveFigure):
 
     def still(self) -> str:
         """Return the most probable tokens with the model's probability and the one they are drawn with, as a table."""
-        own, kept = self.logits().softmax(-1), self.probabilities()
-        tokens = self.steps[self.step]["tokens"]
-        rows = [(tokens[place], f"{own[place]:.3f}", f"{kept[place]:.3f}") for place in range(ROWS)]
-        rows.append((f"{len(own) - ROWS:,} others together", f"{own[ROWS:].sum():.3f}", f"{kept[ROWS:].sum():.3f}"))
-        return table("The next token", ("token", "the model's probability", "drawn with"), rows)
+        return tokens_table(self.steps[self.step]["tokens"], self.logits().softmax(-1), self.probabilities())
 
 
 @torch.inference_mode()
@@ -116,16 +135,18 @@ def _logits(translator: Translator, sentence: str, written: list[int]) -> Float[
     return translator.model(source, shift_right(target, translator.model.config.start_id))[0]
 
 
-def _counted(logits: Float[Tensor, " vocab"], translator: Translator) -> dict[str, Any]:
+def counted(logits: Float[Tensor, " vocab"], tokenizer: Tokenizer) -> dict[str, Any]:
     """The most probable tokens with their logits, and how many others have which logit, rounded, largest first.
 
-    With each logit of the others come a few of its tokens, from its most to its least frequent one in the vocabulary.
+    Tokens with a logit of -inf, which are never written, are left out. With each logit of the others come a few
+    of its tokens, from its most to its least frequent one in the vocabulary.
     """
     values, ids = logits.double().cpu().sort(descending=True)
+    ids, values = ids[values.isfinite()], values[values.isfinite()]
     named, rest = values[:NAMED].tolist(), values[NAMED:]
     # A rounded logit must not pass a named one: the order is that of the tokens.
     rounded = rest.mul(10**_DECIMALS).round().div(10**_DECIMALS).clamp(max=named[-1])
-    pieces = translator.tokenizer.pieces
+    pieces = tokenizer.pieces
     others = []
     for value in rounded.unique().flip(0):
         group = ids[NAMED:][rounded == value].sort().values

@@ -2,12 +2,12 @@
 // a sentence, how many features its strips have, its nodes, and `read(feature)`.
 
 import { h } from "./figure.mjs"
+import { sinusoid } from "./layers.mjs"
 import { openedAttention } from "./opened_attention.mjs"
 import { strongest } from "./passage.mjs"
 import { layersOf, nameOf, placeOf, streamBefore } from "./places.mjs"
 import { bar, fixed, grouped, phrase, quoted, sheet, view } from "./sheet.mjs"
 import { canvasFor, scaleOf } from "./strips.mjs"
-import { sinusoid } from "./transformer.mjs"
 
 /** Open a place: `chosen` is {at, step, token, head}, `parts` promises rows of a matrix. */
 export function opened(passage, chosen, paint, parts) {

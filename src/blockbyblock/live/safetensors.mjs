@@ -7,14 +7,15 @@ const OWN = "blockbyblock" // where our JSON stands in the header
 /**
  * Read a file that `save_portable` wrote, in the precision "int8" or "float32".
  *
- * Returns {config, tokenizer, about, tensors}: a tensor is {shape, numbers, place}, where place is its first byte in the file
+ * Returns {task, config, tokenizer, about, tensors}: a tensor is {shape, numbers, place}, where place is its first byte in the file
  * and the byte after its last, and each matrix of whole numbers has its
  * scale per row beside it, as `<name>.scale`. Throws an Error that says what is wrong with the file.
  */
 export function readModel(buffer) {
   const { own, tensors } = readTensors(buffer)
   if (!own?.config || !own.tokenizer) throw new Error("The file holds no model of this book, or one without a tokenizer.")
-  return { config: own.config, tokenizer: own.tokenizer, about: own.about ?? {}, tensors }
+  const { task = "translation", config, tokenizer, about = {} } = own // the first files said nothing of a task
+  return { task, config, tokenizer, about, tensors }
 }
 
 /** Read any safetensors file of this book: `own`, its JSON, null if there is none, and its tensors. */

@@ -1,8 +1,8 @@
-// What runs behind the translator, in a worker, so that the page never waits for it: loads a model and translates.
+// The translator behind the page: text in, text and attention out.
 
 import { beamSearch, greedy, lengthDivisor } from "./decoding.mjs"
+import { byHead } from "./layers.mjs"
 import { computedPassage } from "./passage.mjs"
-import { readModel } from "./safetensors.mjs"
 import { strip, Tokenizer } from "./tokenizer.mjs"
 import { Transformer } from "./transformer.mjs"
 
@@ -10,83 +10,19 @@ const BEAM = 4
 const PENALTY = 0.6
 
 /**
- * Answer a page. Each of its messages is {act, ...}, and each answer {kind, ...}:
+ * What a worker does with a translator (`serve` of worker.mjs):
  *
- * - load {address, cache} or {buffer}: "progress" {received} while bytes come in, then "ready".
- * - translate {job, text, kept, typed}: what `Translator.translate` yields, with the job; then "done" {job}. A new
- *   job ends the old one.
- * - inside {job, text}: "passage" {job, passage}, what `Translator.inside` returns.
- *
- * What fails is answered by "failed" {job, message}.
+ * - translate {text, kept, typed}: what `Translator.translate` yields.
+ * - inside {text}: "passage" {passage}, what `Translator.inside` returns.
  */
-export function serve(scope) {
-  let translator
-  let latest
-  const say = (kind, values = {}) => scope.postMessage({ kind, ...values })
-  const acts = {
-    async load({ address, cache, buffer }) {
-      const bytes = buffer ?? (await download(address, cache, received => say("progress", { received })))
-      translator = new Translator(readModel(bytes))
-      say("ready")
-    },
-    async translate({ job, text, kept, typed }) {
-      latest = job
-      for (const step of translator.translate(text, kept, typed)) {
-        if (step) say(step.kind, { job, ...step })
-        await pause()
-        if (job !== latest) return
-      }
-      say("done", { job })
-    },
-    async inside({ job, text }) {
-      say("passage", { job, passage: translator.inside(text) })
+export function translation(file) {
+  const translator = new Translator(file)
+  return {
+    translate: ({ text, kept, typed }) => translator.translate(text, kept, typed),
+    *inside({ text }) {
+      yield { kind: "passage", passage: translator.inside(text) }
     },
   }
-  scope.onmessage = async ({ data }) => {
-    try {
-      await acts[data.act](data)
-    } catch (error) {
-      say("failed", { job: data.job, message: error?.message ?? String(error) })
-    }
-  }
-}
-
-/**
- * The bytes at an address; `report` is told how many have come.
- *
- * The browser keeps them in its HTTP cache, and with the mode "force-cache" takes them from there however old they are: the
- * address of a model holds a digest of its content, so what was kept is never out of date. Servers often allow a few
- * minutes only. What was cut short may be kept too: "reload" asks the server.
- */
-async function download(address, cache, report) {
-  const response = await fetch(address, { cache }).catch(() => {
-    throw new Error("The model did not come: the server does not answer.")
-  })
-  if (!response.ok) throw new Error(`The model did not come: ${response.status} ${response.statusText}.`)
-  const reader = response.body.getReader()
-  const chunks = []
-  let received = 0
-  for (;;) {
-    const { done, value } = await reader.read().catch(() => {
-      throw new Error(`The model did not come whole: the connection ended after ${received} bytes.`)
-    })
-    if (done) return new Blob(chunks).arrayBuffer()
-    chunks.push(value)
-    received += value.length
-    report(received)
-  }
-}
-
-/** Let a message that has come in be answered first. */
-function pause() {
-  return new Promise(resolve => {
-    const { port1, port2 } = new MessageChannel()
-    port1.onmessage = () => {
-      port1.close()
-      resolve()
-    }
-    port2.postMessage(null)
-  })
 }
 
 /** A model with its tokenizer, from `readModel`: text in, text and attention out. */
@@ -182,11 +118,4 @@ export class Translator {
       cross: ofDecoder("cross"),
     }
   }
-}
-
-/** Cut rows that hold the weights of all heads, one head after the other, into the rows of each head. */
-function byHead(rows, heads) {
-  return Array.from({ length: heads }, (_, head) =>
-    rows.map(row => row.slice((head * row.length) / heads, ((head + 1) * row.length) / heads)),
-  )
 }

@@ -6,7 +6,8 @@ import { engine } from "./engine.mjs"
 import { choice, figure, h, hint, put, turn } from "./figure.mjs"
 import { loading, LOADING_LOOK, megabytes, modelNotes } from "./loading.mjs"
 import { produced, PRODUCED_LOOK } from "./produced.mjs"
-import { serve } from "./translation.mjs"
+import { translation } from "./translation.mjs"
+import { serve } from "./worker.mjs"
 
 const METHODS = [["greedy", "greedy"], ["beam", "beam of 4"]]
 
@@ -120,7 +121,7 @@ function build(model) {
     fresh = []
     for (const line of Object.values(lines)) line.age()
     draw()
-    remote.translate(model.get("source"), kept, typed)
+    remote.ask("translate", { text: model.get("source"), kept, typed })
   }
   /** Say why there is no translation; nothing of an earlier one stays. */
   const without = words => {
@@ -177,4 +178,4 @@ export default globalThis.document
       look: PRODUCED_LOOK + MAPS_LOOK + LOADING_LOOK + look,
       build,
     })
-  : serve(globalThis)
+  : serve(globalThis, translation)

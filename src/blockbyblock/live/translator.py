@@ -8,13 +8,13 @@ from traitlets import Enum, List, Unicode
 
 from blockbyblock.live.figure import table
 from blockbyblock.live.heads import MapsFigure
-from blockbyblock.live.model import LIMITS, MODEL, ModelFigure
+from blockbyblock.live.model import LIMITS, MODEL, TranslationFigure
 from blockbyblock.portable import load_portable
 
 EXAMPLES = ("Where is the cat?", "I don't know what you mean.", "She has been reading a book all day.")
 
 
-class TranslatorFigure(ModelFigure, MapsFigure):
+class TranslatorFigure(TranslationFigure, MapsFigure):
     """A field for a sentence, its translation by greedy and by beam search, and the weights of every head.
 
     The model is loaded by the reader's browser, once the reader asks for it: on a page from the folder of models, in a
