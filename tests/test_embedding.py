@@ -96,3 +96,32 @@ def test_learned_positions_are_learned():
     gradient = encoding.table.weight.grad
     assert (gradient[:3] == 1).all()
     assert (gradient[3:] == 0).all()
+
+
+@pytest.mark.parametrize("encoding_class", [SinusoidalPositionalEncoding, LearnedPositionalEncoding])
+def test_each_row_may_have_places_of_its_own(encoding_class):
+    """As texts padded on their left do; equal to each row by itself from its own start on."""
+    encoding = encoding_class(8, 20)
+    x = torch.randn(3, 4, 8)
+    starts = (0, 7, 16)
+    places = torch.tensor([[start + step for step in range(4)] for start in starts])
+    expected = torch.cat([encoding(x[row : row + 1], start) for row, start in enumerate(starts)])
+    assert torch.equal(encoding(x, places), expected)
+    assert torch.equal(encoding(x, places.flip(1)), encoding(x.flip(1), places).flip(1))
+
+
+@pytest.mark.unhooked
+@pytest.mark.parametrize("encoding_class", [SinusoidalPositionalEncoding, LearnedPositionalEncoding])
+def test_places_beyond_the_table_are_refused(encoding_class):
+    encoding, x = encoding_class(8, 20), torch.zeros(2, 2, 8)
+    with pytest.raises(ValueError, match="positions 3 to 20 do not lie within max_length=20"):
+        encoding(x, torch.tensor([[3, 4], [19, 20]]))
+    with pytest.raises(ValueError, match="positions -1 to 1 do not lie"):
+        encoding(x, torch.tensor([[-1, 0], [0, 1]]))
+
+
+def test_a_scale_of_ones_own():
+    ids = torch.tensor([[3, 0, 9]])
+    for scale in (1.0, 2.5):
+        embedding = TokenEmbedding(10, 16, scale)
+        torch.testing.assert_close(embedding(ids), embedding.table.weight[ids] * scale, rtol=0, atol=0)

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from blockbyblock import BlockConfig, Encoder, EncoderLayer, padding_mask, record_attention
+from blockbyblock import BlockConfig, DecoderCache, Encoder, EncoderLayer, causal_mask, padding_mask, record_attention
+from blockbyblock.cache import caches
 
 SMALL = {"d_model": 8, "heads": 2, "d_ff": 16}
 
@@ -93,3 +94,26 @@ def test_config_reaches_every_part():
     for add_norm in (layer.self_attention_add_norm, layer.feed_forward_add_norm):
         assert (add_norm.dropout.p, add_norm.pre_norm, add_norm.norm.eps) == (0.2, True, 1e-3)
     assert Encoder(config, 1).norm.eps == 1e-3
+
+
+@pytest.mark.parametrize("options", [{}, {"pre_norm": True}])
+@pytest.mark.parametrize("steps", [(1, 1, 1, 1, 1), (3, 2)])
+def test_with_a_causal_mask_cached_equals_full_at_every_step(options, steps):
+    stack = encoder(3, **options)
+    x = torch.randn(2, 5, 8, dtype=torch.float64)
+    full, cache, start = stack(x, causal_mask(5)), DecoderCache(3), 0
+    for step in steps:
+        end = start + step
+        got = stack(x[:, start:end], causal_mask(step, end), cache)
+        torch.testing.assert_close(got, full[:, start:end], rtol=0, atol=1e-12)
+        start = end
+        assert cache.length == end
+
+
+def test_each_layer_has_its_own_cache_or_none():
+    stack, cache = encoder(3), DecoderCache(3)
+    assert list(caches(None, stack.layers)) == [None] * 3
+    assert caches(cache, stack.layers) is cache.layers
+    assert len({id(layer) for layer in cache.layers}) == 3
+    with pytest.raises(ValueError, match="a cache for 3 layers, but the decoder has 2"):
+        caches(cache, encoder(2).layers)

@@ -130,7 +130,7 @@ class StackConfig(BlockConfig):
         self.check_ids("pad_id")
 
     def check_ids(self, *names: str) -> None:
-        """Refuse a special token that the vocabulary does not hold.
+        """Refuse a special token that the vocabulary does not hold, and one that is padding and so hidden.
 
         Raises:
             ValueError: naming it.
@@ -138,6 +138,8 @@ class StackConfig(BlockConfig):
         for name in names:
             if not 0 <= getattr(self, name) < self.vocab:
                 raise ValueError(f"{name}={getattr(self, name)} lies outside a vocabulary of {self.vocab} tokens")
+            if name != "pad_id" and getattr(self, name) == self.pad_id:
+                raise ValueError(f"{name}={self.pad_id} is pad_id too, and padding is hidden from attention")
 
     def token_embedding(self) -> TokenEmbedding:
         """A new table of the tokens' vectors."""

@@ -111,14 +111,14 @@ def beam_search(
     if not 0 <= length_penalty < math.inf:
         raise ValueError(f"length_penalty={length_penalty} must be zero or positive")
     limits = length_limits(model, source, max_length)
-    end_id, vocab = model.config.end_id, model.config.target_vocab
+    start_id, end_id, vocab = model.config.start_id, model.config.end_id, model.config.target_vocab
     searches = every_search = [_Search(limit, length_penalty, n_best) for limit in limits]
     with evaluating(model), fast_products(model.encoder, model.decoder, model.output):
         reader = _SourceReader(model, source)
         # One row for each sentence still searched, and `width` prefixes in it: one at first, then up to `beam`.
-        prefixes = source.new_full((len(limits), 1, 1), model.config.start_id)  # [sentences, width, length]
+        prefixes = torch.full((len(limits), 1, 1), start_id, device=source.device)  # [sentences, width, length]
         totals = reader.zeros(len(limits), 1)  # their log-probabilities, [sentences, width]
-        parents = source.new_zeros(len(limits), 1)  # which prefix of the step before each one extends
+        parents = torch.zeros_like(prefixes[:, 0])  # which prefix of the step before each one extends
         for length in range(1, max(limits) + 1):
             # Among the best of all successors are only the best of each prefix: [sentences, width, up to `beam`].
             steps, tokens = reader.read(prefixes[:, :, -1], parents).topk(min(beam, vocab))
@@ -297,7 +297,7 @@ def one_token_at_a_time(
         reader = _SourceReader(model, source) if isinstance(model, Transformer) else _PromptReader(model, source)
         texts = torch.arange(len(limits), device=source.device)  # those still open, by their place in the batch
         last_steps = torch.tensor(limits, device=source.device) - 1
-        output = source.new_full((len(limits), max(limits)), end_id)
+        output = torch.full((len(limits), max(limits)), end_id, device=source.device)
         totals = reader.zeros(len(limits))
         log_probabilities = reader.begin()
         for step in range(max(limits)):

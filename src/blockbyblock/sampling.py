@@ -68,8 +68,9 @@ def sample(
     if seeds is not None and len(seeds) != len(limits):
         raise ValueError(f"{len(seeds)} seeds for {len(limits)} rows")
     prompts = source if isinstance(model, LanguageModel) else source[:, :0]
-    written = torch.zeros(len(source), model.output.out_features, dtype=torch.bool, device=source.device)
-    written.scatter_(1, prompts, True)  # which tokens stand in each text
+    vocab = model.output.out_features
+    written = torch.zeros(len(source), vocab, dtype=torch.bool, device=source.device)  # which tokens each text holds
+    written.scatter_(1, prompts.long().clamp(0, vocab - 1), True)  # what is no id is refused where it is read
     # A generator of its own for each text: a longer neighbour takes no number away from it.
     if seeds is None:
         seeds = torch.randint(2**63 - 1, (len(limits),), generator=generator).tolist()

@@ -8,10 +8,14 @@ from torch.nn import functional as F
 
 from blockbyblock import (
     BlockConfig,
+    Classifier,
+    ClassifierConfig,
     Decoder,
     DecoderLayer,
     Encoder,
     EncoderLayer,
+    LanguageModel,
+    LanguageModelConfig,
     MultiHeadAttention,
     Transformer,
     TransformerConfig,
@@ -173,8 +177,9 @@ def test_what_torch_has_not_is_refused():
         to_torch(EncoderLayer(BlockConfig(d_model=8, heads=2, d_ff=8, d_v=3)))
     with pytest.raises(ValueError, match=r"d_out=5"):
         to_torch(MultiHeadAttention(8, 2, d_out=5))
-    with pytest.raises(ValueError, match="silu"):
-        to_torch(EncoderLayer(BlockConfig(d_model=8, heads=2, d_ff=8, activation="silu")))
+    for activation in ("silu", "gelu_tanh"):
+        with pytest.raises(ValueError, match=f"not {activation}"):
+            to_torch(EncoderLayer(BlockConfig(d_model=8, heads=2, d_ff=8, activation=activation)))
     with pytest.raises(TypeError, match="Linear"):
         to_torch(nn.Linear(2, 2))
 
@@ -284,3 +289,97 @@ def test_a_stack_whose_norms_agree_computes_the_same_where_eps_counts(eps):
             parameter.mul_(0.05)
     x = 1e-3 * torch.randn(2, 5, 8, dtype=torch.float64)
     torch.testing.assert_close(from_torch(peer)(x), peer(x), rtol=0, atol=1e-12)
+
+
+# Both models of one stack --------------------------------------------------------------------------------------------
+
+MODEL = {**SIZES, "layers": 3, "vocab": 11, "max_length": 9}
+
+
+class Stack(nn.Module):
+    """The stack of one of our models, on vectors that stand for its embeddings: what `nn.TransformerEncoder` is."""
+
+    def __init__(self, model, kind):
+        super().__init__()
+        self.stack = getattr(model, kind)
+        self.model = [model]  # in a list, so that its other parameters are not counted as ours
+
+    def forward(self, ids, x):
+        """The model itself, from its own `states` on; `x` comes out of its dropout."""
+        [model] = self.model
+        hook = model.dropout.register_forward_hook(lambda *_: x)
+        try:
+            return model.states(ids)
+        finally:
+            hook.remove()
+
+
+def stack_to_torch(wrapper):
+    return to_torch(wrapper.stack)
+
+
+@both_precisions
+@all_variants
+@pytest.mark.parametrize("side", ["right", "left", "both"])
+def test_a_language_model_is_a_causal_encoder_of_torch(side, options, dtype, report):
+    """Its own masks, from its ids, against `~mask` of the peer: the first text is unpadded, the second padded."""
+    real = torch.ones(2, 7, dtype=torch.bool)
+    real[1, :3] = side == "right"
+    real[1, 4:] = side == "left"
+    ids = torch.randint(3, 11, (2, 7)).masked_fill(~real, 0)
+    wrapper = Stack(randomise(LanguageModel(LanguageModelConfig(**MODEL, **options))).to(dtype), "decoder")
+    peer = to_torch(wrapper.stack)
+    future = ~causal_mask(7)
+
+    def run_peer(x):
+        # A query of padding before the text has no key, which torch answers with NaN; so it looks at itself there.
+        hidden = future | ~real[:, None] & ~torch.eye(7, dtype=torch.bool)
+        return peer(x, mask=hidden.repeat_interleave(4, 0))[real]
+
+    x = torch.randn(2, 7, 32, dtype=dtype)
+    difference = largest_difference(wrapper, lambda x: wrapper(ids, x)[real], peer, run_peer, (x,), stack_to_torch)
+    report("nn.TransformerEncoder, causal: LanguageModel", dtype, difference)
+    assert difference < LIMITS[dtype]
+
+
+@both_precisions
+@all_variants
+def test_a_classifier_is_an_encoder_of_torch(options, dtype, report):
+    ids = torch.randint(3, 11, (2, 7)).masked_fill(~SOURCE, 0)
+    ids[:, 0] = 1
+    wrapper = Stack(randomise(Classifier(ClassifierConfig(**MODEL, **options))).to(dtype), "encoder")
+    peer = to_torch(wrapper.stack)
+    difference = largest_difference(
+        wrapper,
+        lambda x: wrapper(ids, x)[SOURCE],
+        peer,
+        lambda x: peer(x, src_key_padding_mask=~SOURCE)[SOURCE],
+        (torch.randn(2, 7, 32, dtype=dtype),),
+        stack_to_torch,
+    )
+    report("nn.TransformerEncoder: Classifier", dtype, difference)
+    assert difference < LIMITS[dtype]
+
+
+@pytest.mark.parametrize("options", [{}, {"activation": "gelu", "pre_norm": True}], ids=["post-norm", "pre-norm"])
+def test_both_models_from_embedding_to_logits_with_parts_of_torch(options, report):
+    """Embedding, positions and output layer as well, written with `torch.nn` alone."""
+    for dtype in LIMITS:
+        writer = randomise(LanguageModel(LanguageModelConfig(**MODEL, **options))).to(dtype).eval()
+        judge = randomise(Classifier(ClassifierConfig(**MODEL, **options, classes=4))).to(dtype).eval()
+        ids = torch.tensor([[1, 7, 9, 3, 3, 10, 4]])
+        wavelengths = 10_000 ** (torch.arange(0, 32, 2, dtype=torch.float64) / 32)
+        angles = torch.arange(7)[:, None] / wavelengths
+        places = torch.stack((angles.sin(), angles.cos()), 2).flatten(1).float().to(dtype)  # the table is float32
+        with torch.no_grad():
+            for model, stack, options_of_call in (
+                (writer, writer.decoder, {"mask": ~causal_mask(7), "is_causal": True}),
+                (judge, judge.encoder, {}),
+            ):
+                table = model.embedding.table.weight
+                states = to_torch(stack)(table[ids] * 32**0.5 + places, **options_of_call)
+                head = model.output
+                expected = F.linear(states if model is writer else states[:, 0], head.weight, head.bias)
+                difference = (model(ids) - expected).abs().max() / expected.abs().max()
+                report(f"{type(model).__name__}, with parts of torch.nn", dtype, difference.item())
+                assert difference < LIMITS[dtype]

@@ -6,8 +6,8 @@ FAULTS = (
     Fault(
         "finished sentences stay in the cache",
         "decoding",
-        "        self.cache.select(rows)\n",
-        "        pass\n",
+        "        self.cache.select(rows)\n        self.memory, self.own",
+        "        self.memory, self.own",
         "test_decoding.py::test_cached_equals_uncached_at_every_step",
     ),
     Fault(
@@ -77,8 +77,8 @@ FAULTS = (
     Fault(
         "all beams start alike",
         "decoding",
-        "prefixes = source.new_full((len(limits), 1, 1), model.config.start_id)",
-        "prefixes = source.new_full((len(limits), beam, 1), model.config.start_id)",
+        "prefixes = torch.full((len(limits), 1, 1), start_id, device=source.device)",
+        "prefixes = torch.full((len(limits), beam, 1), start_id, device=source.device)",
         "test_decoding.py::test_no_hypothesis_twice_and_the_best_first",
     ),
     Fault(
@@ -168,7 +168,7 @@ FAULTS = (
     Fault(
         "a log-probability in the precision of the model",
         "decoding",
-        "torch.promote_types(self.memory.dtype, torch.float32)",
+        "torch.promote_types(dtype, torch.float32)",
         "torch.float32",
         "test_decoding.py::test_cached_equals_uncached_at_every_step",
     ),
@@ -196,8 +196,8 @@ FAULTS = (
     Fault(
         "one number drawn for all steps",
         "sampling",
-        "chance[sentences, step, None]",
-        "chance[sentences, 0, None]",
+        "chance[texts, step, None]",
+        "chance[texts, 0, None]",
         "test_decoding.py::test_drawn_as_often_as_the_model_says",
     ),
     Fault(
@@ -266,15 +266,15 @@ FAULTS = (
     Fault(
         "NaN passes",
         "decoding",
-        "if log_probabilities[:, :, 0].isnan().any():",
+        "if log_probabilities.flatten(0, -2)[:, 0].isnan().any():",
         "if False:",
         "test_decoding.py::test_a_model_without_numbers_is_no_translation",
     ),
     Fault(
         "padding inside a sentence passes",
         "decoding",
-        "((real != padded_right).any(1) | (lengths == 0))",
-        "(lengths == 0)",
+        "    misplaced = (real != (places < lengths[:, None])).any(1)\n",
+        "    misplaced = lengths == 0\n",
         "test_decoding.py::test_bad_sources",
     ),
     Fault(

@@ -112,7 +112,7 @@ FAULTS = (
     ),
     Fault(
         "Marian's dropout inside the feed-forward network left behind",
-        "interop",
+        "interop/marian",
         "            activation_dropout=theirs_config.activation_dropout,\n",
         "",
         "parity/test_marian.py::test_what_is_no_weight_has_its_place_on_both_sides",

@@ -21,8 +21,8 @@ from blockbyblock.training.run import RUN
 from blockbyblock.weights import CheckpointError
 
 MODEL_HELP = (
-    f"a model in the box ({', '.join(pretrained_names())}), an exported file, the folder of a training, or a checkpoint "
-    "in it"
+    f"a model in the box ({', '.join(pretrained_names())}), an exported file, the folder of a training, or a "
+    "checkpoint in it"
 )
 Opened = TypeVar("Opened", bound=TextModel)
 LINES_AT_ONCE = 64
