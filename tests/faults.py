@@ -42,17 +42,6 @@ ROOMS = (
     training,
     usage,
 )
-    applications,
-    core,
-    decoding,
-    live,
-    live_applications,
-    live_inside,
-    live_translator,
-    newcomers,
-    training,
-    usage,
-)
 
 
 @functools.cache
