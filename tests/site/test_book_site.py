@@ -183,6 +183,15 @@ def test_a_page_that_is_no_notebook_may_hold_the_figure_that_looks_inside() -> N
     assert "Die Katze saß auf dem Stuhl." in found
 
 
+@pytest.mark.parametrize(
+    "name, words", [("writing", "What may follow “The cat”"), ("classifying", "Where [CLS] looks")]
+)
+def test_the_cover_may_hold_the_figures_of_the_other_two_models(name: str, words: str) -> None:
+    found = drawings.markup(name)
+    assert found.startswith(f"<bbb-{name} ")
+    assert words in found
+
+
 def test_drawing_on_a_page_is_the_figure_of_the_package() -> None:
     shown = drawings.markup("architecture_map")
     assert shown.startswith('<figure class="bbb-figure')
