@@ -1,6 +1,6 @@
-"""The other libraries, each used as its manual says: `torch.nn`, Hugging Face's Marian, CTranslate2.
+"""The other libraries, each used as its manual says: `torch.nn`, Hugging Face's Marian and GPT-2, CTranslate2.
 
-Each gets the weights of a `Transformer` of ours. `Translator`s are called like ours: ids in, logits out.
+Each gets the weights of a model of ours. `Translator`s and `GPT2` are called like ours: ids in, logits out.
 """
 
 import math
@@ -20,9 +20,9 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader
 
-from blockbyblock import Transformer
+from blockbyblock import LanguageModel, Transformer
 from blockbyblock.data import Batch, EncodedPair
-from blockbyblock.interop import to_marian, to_torch
+from blockbyblock.interop import to_gpt2, to_marian, to_torch
 from blockbyblock.training import TrainingConfig
 
 Decode = Callable[[Int[Tensor, "batch source"], int], list[tuple[int, ...]]]  # source, beam -> the ids of each output
@@ -96,17 +96,47 @@ class MarianTranslator(nn.Module):
         return self.marian(input_ids=source, attention_mask=mask, decoder_input_ids=target, use_cache=False).logits
 
 
+class GPT2(nn.Module):
+    """Hugging Face's `GPT2LMHeadModel`.
+
+    Args:
+        model: ours; its weights are copied.
+    """
+
+    def __init__(self, model: LanguageModel) -> None:
+        super().__init__()
+        self.pad_id = model.config.pad_id
+        self.gpt2: Any = to_gpt2(model)
+
+    def forward(self, ids: Int[Tensor, "batch position"]) -> Float[Tensor, "batch position vocab"]:
+        """Logits of the token that follows each position; padded on the right."""
+        logits: Tensor = self.gpt2(input_ids=ids, attention_mask=ids != self.pad_id, use_cache=False).logits
+        return logits
+
+
+def both_sides(batch: Batch) -> tuple[Tensor, ...]:
+    """What a translator reads of a batch."""
+    return batch.source, batch.decoder_input
+
+
 def training_step(
-    network: nn.Module, config: TrainingConfig, *, pad_id: int, learning_rate: float, device: torch.device
+    network: nn.Module,
+    config: TrainingConfig,
+    *,
+    pad_id: int,
+    learning_rate: float,
+    device: torch.device,
+    inputs: Callable[[Batch], tuple[Tensor, ...]] = both_sides,
 ) -> Callable[[Batch], Tensor]:
     """One update with the loss and the optimizer of `blockbyblock.training.Updater`, written in plain PyTorch.
 
     Args:
-        network: `network(source, decoder_input)` gives logits.
+        network: `network(*inputs(batch))` gives logits.
         config: with `fast`, autocast to bfloat16, and on a GPU `torch.compile`, as ours.
         pad_id: what counts for nothing in the loss.
         learning_rate: of each step.
         device: where to compute.
+        inputs: what of a batch the network reads.
 
     Returns:
         A function that makes an update and returns its loss, the mean over the target tokens.
@@ -119,7 +149,7 @@ def training_step(
         batch = batch.to(device)
         optimizer.zero_grad(set_to_none=True)
         with torch.autocast(device.type, torch.bfloat16, enabled=config.fast):
-            logits = forward(batch.source, batch.decoder_input)
+            logits = forward(*inputs(batch))
         labels = batch.target.flatten()
         loss = F.cross_entropy(
             logits.flatten(0, 1).float(), labels, ignore_index=pad_id, label_smoothing=config.smoothing
@@ -166,6 +196,33 @@ def marian_decoder(model: Transformer, length: int, device: torch.device, dtype:
         return [tuple(row[1:]) for row in output.tolist()]  # without the start token
 
     return decode
+
+
+def gpt2_writer(
+    model: LanguageModel, length: int, device: torch.device, dtype: torch.dtype
+) -> Callable[[Int[Tensor, "batch position"]], list[tuple[int, ...]]]:
+    """GPT-2's `generate`, greedy, with the weights of ours.
+
+    Args:
+        model: on a CPU.
+        length: tokens to write after each prompt.
+        device: where to compute.
+        dtype: of the weights.
+
+    Returns:
+        A function from prompts, padded on the left, to what is written after each.
+    """
+    gpt2: Any = to_gpt2(model)
+    gpt2.to(device, dtype)
+    pad_id = model.config.pad_id
+
+    def write(prompts: Tensor) -> list[tuple[int, ...]]:
+        output = gpt2.generate(
+            input_ids=prompts, attention_mask=prompts != pad_id, max_new_tokens=length, do_sample=False
+        )
+        return [tuple(row) for row in output[:, prompts.shape[1] :].tolist()]
+
+    return write
 
 
 def ctranslate2_decoder(model: Transformer, length: int, device: torch.device, *, threads: int) -> Decode:
