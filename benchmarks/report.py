@@ -5,13 +5,14 @@ import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from importlib.util import find_spec
 from typing import Literal
 
 import torch
 
 from benchmarks.measuring import spread
 from benchmarks.settings import Settings
-from blockbyblock import LanguageModel, parameter_count
+from blockbyblock import LanguageModel, __version__, parameter_count
 from blockbyblock.training import processor_name
 
 Unit = Literal["s", "tokens/s"]
@@ -110,9 +111,11 @@ def markdown(rows: Sequence[Row]) -> str:
 
 def surroundings(settings: Settings) -> list[str]:
     """What the figures depend on: versions, processor, precision, model."""
-    peers = ", ".join(f"{package} {version(package)}" for package in ("transformers", "ctranslate2"))
+    peers = ", ".join(
+        f"{package} {version(package)}" for package in ("transformers", "ctranslate2") if find_spec(package)
+    )
     # Of torch its build, +cpu or +cu130: the metadata of a wheel may leave that out.
-    versions = f"blockbyblock {version('blockbyblock')}, torch {torch.__version__}, {peers}"
+    versions = f"blockbyblock {__version__}, torch {torch.__version__}, {peers}"
     model, writer = settings.model, settings.language_model
     with torch.device("meta"):
         writer_parameters = sum(parameter.numel() for parameter in LanguageModel(writer).parameters())
