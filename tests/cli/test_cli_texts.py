@@ -75,7 +75,7 @@ def test_samples_of_a_line_follow_each_other(files, writer, capsys):
     assert len({*lines[:3]}) == 3
     assert all(line.startswith("The cat") for line in lines[:3])
     assert all(line.startswith("I") for line in lines[3:6])
-    assert said(capsys, *writer, "x", "--samples", "0", rc=1).err == "blockbyblock: --samples 0 must be positive\n"
+    assert said(capsys, *writer, "x", "--samples", "0", rc=1).err == "blockbyblock: --samples 0 must be a whole number above zero\n"
 
 
 @pytest.mark.parametrize("command, name", [("generate", "writer"), ("classify", "judge")])
@@ -111,7 +111,7 @@ def test_classes_and_their_probabilities(files, capsys):
     assert said(capsys, *judge) == (f"{ranked[0]}\n", "")
     assert said(capsys, *judge, "--top", "3").out == "\t".join(ranked[:3]) + "\n"
     assert said(capsys, *judge, "--top", "99").out == "\t".join(ranked) + "\n"
-    assert said(capsys, *judge, "--top", "0", rc=1).err == "blockbyblock: --top 0 must be positive\n"
+    assert said(capsys, *judge, "--top", "0", rc=1).err == "blockbyblock: --top 0 must be a whole number above zero\n"
 
 
 def test_a_label_cannot_command_a_terminal(files, tmp_path, capsys):
