@@ -163,7 +163,7 @@ def shuffled_batches(pairs: Sequence[EncodedPair], sentences: int, *, pad_id: in
             pad_sequence([torch.tensor(row[side]) for row in rows], batch_first=True, padding_value=pad_id)
             for side in (0, 1)
         )
-        return Batch(source, F.pad(target, (1, -1), value=start_id), target)
+        return Batch((source, F.pad(target, (1, -1), value=start_id)), target)
 
     loader: DataLoader[EncodedPair] = DataLoader(pairs, batch_size=sentences, shuffle=True, collate_fn=collate)  # type: ignore[arg-type]
     while True:

@@ -45,7 +45,7 @@ def train_step(settings: Settings) -> list[Row]:
 def made_up_batch(settings: Settings, sentences: Sentences) -> Batch:
     """Random tokens, each sentence closed with <end>."""
     source, target = (made_up_sentences(settings, sentences) for _ in range(2))
-    return Batch(source, shift_right(target, settings.model.start_id), target)
+    return Batch((source, shift_right(target, settings.model.start_id)), target)
 
 
 def made_up_sentences(settings: Settings, sentences: Sentences) -> torch.Tensor:

@@ -14,11 +14,23 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from planted import Fault, applications, core, decoding, live, live_inside, live_translator, newcomers, training, usage
+from planted import (
+    Fault,
+    applications,
+    core,
+    decoding,
+    live,
+    live_inside,
+    live_translator,
+    newcomers,
+    texts,
+    training,
+    usage,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "blockbyblock"
-ROOMS = (applications, core, decoding, live, live_inside, live_translator, newcomers, training, usage)
+ROOMS = (applications, core, decoding, live, live_inside, live_translator, newcomers, texts, training, usage)
 
 
 @functools.cache

@@ -4,7 +4,7 @@ import math
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, Protocol, get_args
+from typing import Any, Literal, NamedTuple, Protocol, get_args, runtime_checkable
 
 import torch
 from jaxtyping import Int
@@ -54,6 +54,7 @@ class Batch:
         return Batch(tuple(ids.to(device) for ids in self.inputs), self.target.to(device), self.ignored)
 
 
+@runtime_checkable
 class Encoded(Protocol):
     """One example to learn from, in ids."""
 
