@@ -10,12 +10,14 @@ from torch import Tensor
 
 PAGES = {
     "bbb-attention": "book/02_scaled_dot_product_attention",
+    "bbb-classifying": "book/index",
     "bbb-heads": "book/00_translate_first",
     "bbb-masks": "book/09_masking",
     "bbb-next-token": "book/12_linear_and_softmax",
     "bbb-positions": "book/05_positional_encoding",
     "bbb-split-concat": "book/03_multi_head_attention",
     "bbb-translator": "book/00_translate_first",
+    "bbb-writing": "book/index",
 }
 # Sums of up to 64 products and their exponentials, both in double precision, in another order: a few roundings of 1e-16
 # on numbers of up to 30.

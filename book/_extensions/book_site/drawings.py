@@ -1,11 +1,14 @@
 """The figures of the package on pages that are no notebooks: the directive `drawing` takes a figure's name."""
 
+from collections.abc import Callable
+
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from blockbyblock import figures
-from blockbyblock.live import InsideFigure
+from blockbyblock.live import ClassifyingFigure, InsideFigure, WritingFigure
+from blockbyblock.live.figure import LiveFigure
 
 from .outputs import page_html
 
@@ -16,7 +19,12 @@ DRAWINGS = (
     "multi_head_figure",
     "residual_stream_figure",
 )
-INSIDE = "inside"
+LIVE: dict[str, Callable[[], LiveFigure]] = {
+    "classifying": ClassifyingFigure,
+    # it opens where a word of the source decides which word is written
+    "inside": lambda: InsideFigure(at="decoder.layers.2.cross_attention", token=1, head=2),
+    "writing": WritingFigure,
+}
 
 
 def markup(name: str) -> str:
@@ -25,11 +33,10 @@ def markup(name: str) -> str:
     Raises:
         LookupError: there is no figure of that name.
     """
-    if name == INSIDE:  # it opens where a word of the source decides which word is written
-        figure = InsideFigure(at="decoder.layers.2.cross_attention", token=1, head=2)
-        return page_html(figure.markup())
+    if name in LIVE:
+        return page_html(LIVE[name]().markup())
     if name not in DRAWINGS:
-        raise LookupError(f"no figure {name!r}; it has {', '.join((*DRAWINGS, INSIDE))}")
+        raise LookupError(f"no figure {name!r}; it has {', '.join((*DRAWINGS, *LIVE))}")
     return page_html(getattr(figures, name)()._repr_mimebundle_()["text/html"])
 
 

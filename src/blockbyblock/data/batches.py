@@ -54,7 +54,7 @@ class Batch:
         return Batch(tuple(ids.to(device) for ids in self.inputs), self.target.to(device), self.ignored)
 
 
-@runtime_checkable
+@runtime_checkable  # for the check of annotated shapes
 class Encoded(Protocol):
     """One example to learn from, in ids."""
 

@@ -49,13 +49,13 @@ function numbered(model, key, label, all) {
 
 /** The pieces of a text, each shaded by a weight, with its number below. */
 function shadedPieces() {
-  const node = h("ol", { class: "pieces", "aria-label": "Tokens, with the weight that [CLS] gives to each" })
+  const node = h("ol", { class: "pieces", tabindex: 0, "aria-label": "Tokens, with the weight that [CLS] gives to each" })
   const update = (pieces, weights) =>
     node.replaceChildren(
       ...pieces.map((piece, place) => {
         const weight = number()
         show(weight, weights[place], 2)
-        const shade = h("i", { "aria-hidden": true, style: `opacity: ${weights[place] / 2}` }) // the piece stays readable
+        const shade = h("i", { "aria-hidden": true, style: `opacity: ${Math.sqrt(weights[place]) / 2}` }) // pale: the piece stays readable
         return h("li", {}, shade, h("b", {}, visible(piece)), weight)
       }),
     )
@@ -140,8 +140,8 @@ const look = `
 .title { font-weight: 700; margin: 0 }
 select { background: var(--bbb-paper); border: 1px solid var(--bbb-line); border-radius: 0.25rem; color: var(--bbb-ink);
   font: inherit; min-height: 1.75rem }
-.pieces { align-content: start; display: flex; flex-wrap: wrap; gap: 0.35rem; list-style: none; margin: 0;
-  max-height: 9rem; min-height: 6.5rem; overflow: auto; padding: 0 }
+.pieces { align-content: start; display: flex; flex-wrap: wrap; gap: 0.35rem; list-style: none; height: 9.75rem;
+  margin: 0; overflow: auto; padding: 3px }
 .pieces li { border: 1px solid var(--bbb-line); border-radius: 0.2rem; font-variant-numeric: tabular-nums; height: 2.9rem;
   min-width: 2.4rem; overflow-wrap: anywhere; padding: 0.1rem 0.35rem; position: relative; text-align: center }
 .pieces i { background: var(--bbb-weights); inset: 0; position: absolute }

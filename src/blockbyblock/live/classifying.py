@@ -14,7 +14,7 @@ from blockbyblock.text_classifier import TextClassifier
 
 FILE = Path(str(MODELS)) / "languages.safetensors"
 LIMITS = (
-    "It learned from the names of numbers alone. Any other text gets an answer too, which means nothing, and a name that "
+    "It learned from the names of numbers alone. Any other text gets an answer too, which means nothing. A name that "
     "two languages share is a guess."
 )
 CLASSES = 5  # with a row of their own
@@ -36,7 +36,8 @@ class ClassifyingFigure(ModelFigure):
         labels: the names of the classes.
         layer: from 1.
         head: from 1; 0 is the mean of all heads.
-        first: what is shown until the model is there: pieces, probabilities, and [CLS]'s weights `[layer][head][piece]`.
+        first: what is shown until the model is there: pieces, probabilities and [CLS]'s weights,
+            `[layer][head][piece]`.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -45,7 +46,7 @@ class ClassifyingFigure(ModelFigure):
     """
 
     module = "classifying"
-    room = (420, 640)
+    room = (406, 702)
 
     text = Unicode().tag(sync=True)
     answer = Unicode().tag(sync=True)
@@ -100,11 +101,11 @@ class ClassifyingFigure(ModelFigure):
 
     def caption(self) -> str:
         """Return the most probable class of the text, and which token [CLS] looks at most."""
-        best = self._classifier.classify([self.text])[0]
+        label, probability = next(iter(self._classifier.classify([self.text])[0].probabilities.items()))
         weights, pieces = self.weights(), self._classifier.reading(self.text).pieces
         most = max(range(len(weights)), key=lambda place: weights[place])
         return (
-            f"The classifier says of “{self.text}”: {best.label}, with probability {best.probabilities[best.label]:.3f}. "
+            f"The classifier says of “{self.text}”: {label}, with probability {probability:.3f}. "
             f"[CLS] looks most at “{visible(pieces[most])}”, with the weight {weights[most]:.2f}. It answers what you "
             "type in your browser, once it is loaded."
         )

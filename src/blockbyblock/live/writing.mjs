@@ -142,14 +142,16 @@ function stored(model) {
 }
 
 const look = `
-.text { border-left: 3px solid var(--bbb-decoder); font-size: 1.0625rem; margin: 0.25rem 0; min-height: 2.8em;
+.text { border-left: 3px solid var(--bbb-decoder); font-size: 1.0625rem; margin: 0.25rem 0; min-height: 4.2em;
   overflow-wrap: anywhere; padding-left: 0.6rem; white-space: pre-wrap }
 .added { color: var(--bbb-decoder) }
 .tokens tbody button { border: 0; max-width: 8rem; min-height: 1.5rem; overflow: hidden; padding: 0; text-align: left;
   text-overflow: ellipsis; white-space: nowrap; width: 100% }
 .tokens tbody button:disabled { color: var(--bbb-ink) }
 .tokens tbody button:enabled { text-decoration: underline }
+.result { min-height: 4.2em }
 .ended { margin: 0 }
+@container (min-width: 36rem) { .result, .text { min-height: 2.8em } }
 `
 
 export default globalThis.document

@@ -47,7 +47,7 @@ class WritingFigure(ModelFigure, SamplingFigure):
     """
 
     module = "writing"
-    room = (640, 800)
+    room = (746, 958)
 
     beginning = Unicode().tag(sync=True)
     chosen = List(Int(min=0)).tag(sync=True)
