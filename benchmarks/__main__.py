@@ -12,6 +12,7 @@ import torch
 from benchmarks.attention import attention
 from benchmarks.decoding import cache, decode
 from benchmarks.epoch import epoch
+from benchmarks.language_model import language_step, write_on
 from benchmarks.report import LEGEND, Row, markdown, surroundings
 from benchmarks.settings import Settings
 from benchmarks.training import train_step
@@ -23,6 +24,8 @@ PARTS: dict[str, Callable[[Settings], list[Row]]] = {
     "decode": decode,
     "attention": attention,
     "cache": cache,
+    "language-step": language_step,
+    "write-on": write_on,
 }
 NO_DATA = "Left out: epoch. It needs Multi30k; name the folder: `make bench DATA=folder`."
 

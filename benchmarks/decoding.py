@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from benchmarks.peers import Decode, ctranslate2_decoder, marian_decoder
+from benchmarks.peers import Decode, marian_decoder
 from benchmarks.report import Row, compared
 from benchmarks.settings import Sentences, Settings
 from benchmarks.training import made_up_sentences
@@ -63,6 +63,8 @@ def all_decoders(settings: Settings, model: Transformer) -> dict[str, Decode]:
         settings: where, in which precision, and how many tokens.
         model: on a CPU; it is copied.
     """
+    from benchmarks.compiled import ctranslate2_decoder
+
     length, device, dtype = settings.decoded, settings.device, settings.dtype
     twin = copy.deepcopy(model).to(device, dtype)
 

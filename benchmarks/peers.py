@@ -1,28 +1,22 @@
-"""The other libraries, each used as its manual says: `torch.nn`, Hugging Face's Marian, CTranslate2.
+"""The other libraries, each used as its manual says: `torch.nn`, Hugging Face's Marian and GPT-2.
 
-Each gets the weights of a `Transformer` of ours. `Translator`s are called like ours: ids in, logits out.
+Each gets the weights of a model of ours. `Translator`s and `GPT2` are called like ours: ids in, logits out.
 """
 
 import math
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from functools import cache
-from multiprocessing import get_context
 from typing import Any
 
-import ctranslate2  # type: ignore[import-untyped]
 import torch
 import torch.nn.functional as F
-from ctranslate2.converters.transformers import BartLoader  # type: ignore[import-untyped]
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader
 
-from blockbyblock import Transformer
+from blockbyblock import LanguageModel, Transformer
 from blockbyblock.data import Batch, EncodedPair
-from blockbyblock.interop import to_marian, to_torch
+from blockbyblock.interop import to_gpt2, to_marian, to_torch
 from blockbyblock.training import TrainingConfig
 
 Decode = Callable[[Int[Tensor, "batch source"], int], list[tuple[int, ...]]]  # source, beam -> the ids of each output
@@ -96,17 +90,47 @@ class MarianTranslator(nn.Module):
         return self.marian(input_ids=source, attention_mask=mask, decoder_input_ids=target, use_cache=False).logits
 
 
+class GPT2(nn.Module):
+    """Hugging Face's `GPT2LMHeadModel`.
+
+    Args:
+        model: ours; its weights are copied.
+    """
+
+    def __init__(self, model: LanguageModel) -> None:
+        super().__init__()
+        self.pad_id = model.config.pad_id
+        self.gpt2: Any = to_gpt2(model)
+
+    def forward(self, ids: Int[Tensor, "batch position"]) -> Float[Tensor, "batch position vocab"]:
+        """Logits of the token that follows each position; padded on the right."""
+        logits: Tensor = self.gpt2(input_ids=ids, attention_mask=ids != self.pad_id, use_cache=False).logits
+        return logits
+
+
+def both_sides(batch: Batch) -> tuple[Tensor, ...]:
+    """What a translator reads of a batch."""
+    return batch.source, batch.decoder_input
+
+
 def training_step(
-    network: nn.Module, config: TrainingConfig, *, pad_id: int, learning_rate: float, device: torch.device
+    network: nn.Module,
+    config: TrainingConfig,
+    *,
+    pad_id: int,
+    learning_rate: float,
+    device: torch.device,
+    inputs: Callable[[Batch], tuple[Tensor, ...]] = both_sides,
 ) -> Callable[[Batch], Tensor]:
     """One update with the loss and the optimizer of `blockbyblock.training.Updater`, written in plain PyTorch.
 
     Args:
-        network: `network(source, decoder_input)` gives logits.
+        network: `network(*inputs(batch))` gives logits.
         config: with `fast`, autocast to bfloat16, and on a GPU `torch.compile`, as ours.
         pad_id: what counts for nothing in the loss.
         learning_rate: of each step.
         device: where to compute.
+        inputs: what of a batch the network reads.
 
     Returns:
         A function that makes an update and returns its loss, the mean over the target tokens.
@@ -119,7 +143,7 @@ def training_step(
         batch = batch.to(device)
         optimizer.zero_grad(set_to_none=True)
         with torch.autocast(device.type, torch.bfloat16, enabled=config.fast):
-            logits = forward(batch.source, batch.decoder_input)
+            logits = forward(*inputs(batch))
         labels = batch.target.flatten()
         loss = F.cross_entropy(
             logits.flatten(0, 1).float(), labels, ignore_index=pad_id, label_smoothing=config.smoothing
@@ -139,7 +163,7 @@ def shuffled_batches(pairs: Sequence[EncodedPair], sentences: int, *, pad_id: in
             pad_sequence([torch.tensor(row[side]) for row in rows], batch_first=True, padding_value=pad_id)
             for side in (0, 1)
         )
-        return Batch(source, F.pad(target, (1, -1), value=start_id), target)
+        return Batch((source, F.pad(target, (1, -1), value=start_id)), target)
 
     loader: DataLoader[EncodedPair] = DataLoader(pairs, batch_size=sentences, shuffle=True, collate_fn=collate)  # type: ignore[arg-type]
     while True:
@@ -168,61 +192,28 @@ def marian_decoder(model: Transformer, length: int, device: torch.device, dtype:
     return decode
 
 
-def ctranslate2_decoder(model: Transformer, length: int, device: torch.device, *, threads: int) -> Decode:
-    """CTranslate2, a compiled decoder, with the weights of ours, in a process of its own; a beam of one is greedy.
+def gpt2_writer(
+    model: LanguageModel, length: int, device: torch.device, dtype: torch.dtype
+) -> Callable[[Int[Tensor, "batch position"]], list[tuple[int, ...]]]:
+    """GPT-2's `generate`, greedy, with the weights of ours.
 
     Args:
-        model: on a CPU, in float32.
-        length: tokens of each output.
-        device: where to compute: in float32 on a CPU, in bfloat16 on a GPU.
-        threads: cores that it may use.
+        model: on a CPU.
+        length: tokens to write after each prompt.
+        device: where to compute.
+        dtype: of the weights.
+
+    Returns:
+        A function from prompts, padded on the left, to what is written after each.
     """
-    config = model.config
-    marian: Any = to_marian(model)
-    marian.config.normalize_before = marian.config.normalize_embedding = False  # Bart has a choice, Marian has not
-    # CTranslate2's loader for Marian would drop the last token, which in published models is padding. The one for Bart,
-    # from which it derives, drops nothing.
-    spec = BartLoader().get_model_spec(marian)
-    tokens = [str(id) for id in range(config.target_vocab)]
-    spec.register_source_vocabulary(tokens)
-    spec.register_target_vocabulary(tokens)
-    spec.config.decoder_start_token = spec.config.bos_token = tokens[config.start_id]
-    spec.config.eos_token, spec.config.unk_token = tokens[config.end_id], tokens[config.pad_id]
-    spec.validate()
-    spec.optimize()
-    process = _other_process()
-    with tempfile.TemporaryDirectory() as folder:
-        spec.save(folder)
-        translator = folder, device.type, threads
-        process.submit(_translate, [], 1, 1, *translator).result()  # reads the folder before it goes
+    gpt2: Any = to_gpt2(model)
+    gpt2.to(device, dtype)
+    pad_id = model.config.pad_id
 
-    def decode(source: Tensor, beam: int) -> list[tuple[int, ...]]:
-        sentences = [[tokens[id] for id in row if id != config.pad_id] for row in source.tolist()]
-        outputs = process.submit(_translate, sentences, beam, length, *translator).result()
-        return [tuple(map(int, output)) for output in outputs]
+    def write(prompts: Tensor) -> list[tuple[int, ...]]:
+        output = gpt2.generate(
+            input_ids=prompts, attention_mask=prompts != pad_id, max_new_tokens=length, do_sample=False
+        )
+        return [tuple(row) for row in output[:, prompts.shape[1] :].tolist()]
 
-    return decode
-
-
-@cache
-def _other_process() -> ProcessPoolExecutor:
-    """Where CTranslate2 decodes.
-
-    It brings threads of its own. In one process they and PyTorch's outnumber the cores, and then GNU OpenMP lets each
-    thread that waits fall asleep at once, where it would have spun: from CTranslate2's first sentence on, small
-    operations of PyTorch would take up to twice the time.
-    """
-    return ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn"))
-
-
-@cache
-def _translator(folder: str, device: str, threads: int) -> ctranslate2.Translator:
-    """The translator that was saved in `folder`; kept, so that the folder is read once."""
-    compute_type = "bfloat16" if device == "cuda" else "float32"
-    return ctranslate2.Translator(folder, device=device, compute_type=compute_type, intra_threads=threads)
-
-
-def _translate(sentences: list[list[str]], beam: int, length: int, *translator: Any) -> list[list[str]]:
-    """The best translation of each sentence, as tokens; the last arguments are those of `_translator`."""
-    results = _translator(*translator).translate_batch(sentences, beam_size=beam, max_decoding_length=length)
-    return [result.hypotheses[0] for result in results]
+    return write

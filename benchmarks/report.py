@@ -5,13 +5,14 @@ import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from importlib.util import find_spec
 from typing import Literal
 
 import torch
 
 from benchmarks.measuring import spread
 from benchmarks.settings import Settings
-from blockbyblock import parameter_count
+from blockbyblock import LanguageModel, __version__, parameter_count
 from blockbyblock.training import processor_name
 
 Unit = Literal["s", "tokens/s"]
@@ -110,15 +111,21 @@ def markdown(rows: Sequence[Row]) -> str:
 
 def surroundings(settings: Settings) -> list[str]:
     """What the figures depend on: versions, processor, precision, model."""
-    peers = ", ".join(f"{package} {version(package)}" for package in ("transformers", "ctranslate2"))
+    peers = ", ".join(
+        f"{package} {version(package)}" for package in ("transformers", "ctranslate2") if find_spec(package)
+    )
     # Of torch its build, +cpu or +cu130: the metadata of a wheel may leave that out.
-    versions = f"blockbyblock {version('blockbyblock')}, torch {torch.__version__}, {peers}"
-    model = settings.model
+    versions = f"blockbyblock {__version__}, torch {torch.__version__}, {peers}"
+    model, writer = settings.model, settings.language_model
+    with torch.device("meta"):
+        writer_parameters = sum(parameter.numel() for parameter in LanguageModel(writer).parameters())
     precision = "bfloat16" if settings.dtype == torch.bfloat16 else "float32 unless said otherwise"
     return [
         f"{versions}; Python {platform.python_version()} on {platform.system()} {platform.machine()}",
         f"{processor_name(settings.device)}; {torch.get_num_threads()} of {os.cpu_count()} cores; {precision}",
-        f"The model: d_model {model.d_model}, {model.encoder_layers} + {model.decoder_layers} layers, {model.heads} "
-        f"heads, d_ff {model.d_ff}, vocabulary {model.target_vocab:,}; {parameter_count(model) / 1e6:.1f} million "
-        "parameters",
+        f"The translator: d_model {model.d_model}, {model.encoder_layers} + {model.decoder_layers} layers, "
+        f"{model.heads} heads, d_ff {model.d_ff}, vocabulary {model.target_vocab:,}; "
+        f"{parameter_count(model) / 1e6:.1f} million parameters",
+        f"The language model: d_model {writer.d_model}, {writer.layers} layers, {writer.heads} heads, "
+        f"d_ff {writer.d_ff}, vocabulary {writer.vocab:,}; {writer_parameters / 1e6:.1f} million parameters",
     ]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import torch
 
 from benchmarks.measuring import Clock
-from blockbyblock import TransformerConfig
+from blockbyblock import LanguageModelConfig, TransformerConfig
 from blockbyblock.data import Corpus
 from blockbyblock.training import Processes
 
@@ -13,6 +13,12 @@ from blockbyblock.training import Processes
 MODEL = TransformerConfig(
     d_model=256, d_ff=1024, encoder_layers=3, decoder_layers=3, source_vocab=8000, target_vocab=8000
 )
+
+# The shape of GPT-2 at the same width; GELU itself, since each library's approximation of it is another kernel.
+LANGUAGE_MODEL = LanguageModelConfig(
+    d_model=256, d_ff=1024, layers=6, vocab=8000, activation="gelu", pre_norm=True, positions="learned",
+    embedding_scale=1.0,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -33,14 +39,15 @@ class Settings:
     """The sizes of all parts; the defaults end in a few minutes on two cores.
 
     Attributes:
-        model: the shape of every model.
+        model: the shape of every translator.
+        language_model: the shape of every language model; its vocabulary and special tokens are those of `model`.
         clock: how often to measure.
         processes: this process alone, on an NVIDIA GPU where there is one.
         corpus: the text of the epoch; None leaves the epoch out.
         share: of the epoch that is run.
         pairs: sentences of a shuffled batch.
         training: the batches of the training step.
-        decoding: the batches that are decoded.
+        decoding: the batches that are decoded, and the prompts that are continued.
         decoded: tokens of each output.
         beam: width of the beam search.
         attention: lengths of the sequences that attend to themselves.
@@ -48,6 +55,7 @@ class Settings:
     """
 
     model: TransformerConfig = MODEL
+    language_model: LanguageModelConfig = LANGUAGE_MODEL
     clock: Clock = field(default_factory=Clock)
     processes: Processes = field(default_factory=Processes)
     corpus: Corpus | None = None

@@ -6,10 +6,11 @@ from functools import partial
 from typing import Any
 
 import torch
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.measuring import Peak, processor_peak, spread
-from benchmarks.peers import MarianTranslator, TorchTranslator, training_step
+from benchmarks.peers import MarianTranslator, TorchTranslator, both_sides, training_step
 from benchmarks.report import Row, compared, significant
 from benchmarks.settings import Sentences, Settings
 from blockbyblock import Transformer, record_attention, shift_right
@@ -35,7 +36,7 @@ def train_step(settings: Settings) -> list[Row]:
         seconds = {by: sample.seconds for by, sample in samples.items()}
         operations = training_operations(settings, batch)
         notes = {
-            by: _share_of_peak(operations / spread(values).median, peaks[dtypes[by]]) for by, values in seconds.items()
+            by: share_of_peak(operations / spread(values).median, peaks[dtypes[by]]) for by, values in seconds.items()
         }
         rows += compared("train-step", str(sentences), seconds, notes=notes)
     return rows
@@ -44,7 +45,7 @@ def train_step(settings: Settings) -> list[Row]:
 def made_up_batch(settings: Settings, sentences: Sentences) -> Batch:
     """Random tokens, each sentence closed with <end>."""
     source, target = (made_up_sentences(settings, sentences) for _ in range(2))
-    return Batch(source, shift_right(target, settings.model.start_id), target)
+    return Batch((source, shift_right(target, settings.model.start_id)), target)
 
 
 def made_up_sentences(settings: Settings, sentences: Sentences) -> torch.Tensor:
@@ -81,15 +82,21 @@ def our_step(settings: Settings, model: Transformer, config: TrainingConfig) -> 
     return lambda batch: updater.update([batch], LEARNING_RATE)
 
 
-def _share_of_peak(speed: float, peak: Peak) -> str:
+def share_of_peak(speed: float, peak: Peak) -> str:
+    """Operations per second, and what part of the processor's that is."""
     whole = f"the {peak.source} {significant(peak.operations / 1e9)}"
     return f"{significant(speed / 1e9)} GFLOP/s, {speed / peak.operations:.0%} of {whole}"
 
 
 def training_operations(settings: Settings, batch: Batch) -> int:
+    """Operations of one forward and backward pass of the translator; as `operations_of`."""
+    return operations_of(Transformer(settings.model), *both_sides(batch), device=settings.device)
+
+
+def operations_of(model: nn.Module, *inputs: torch.Tensor, device: torch.device) -> int:
     """Operations of the matrix products of one forward and backward pass, two for each product of two numbers."""
-    model, batch = Transformer(settings.model).to(settings.device), batch.to(settings.device)
+    model = model.to(device)
     # Recorded attention computes its products one by one, where PyTorch's counter sees them on every device.
     with record_attention(model), FlopCounterMode(display=False) as counter:
-        model(batch.source, batch.decoder_input).sum().backward()
+        model(*(ids.to(device) for ids in inputs)).sum().backward()
     return counter.get_total_flops()

@@ -24,6 +24,7 @@ from planted import (
     live_inside,
     live_translator,
     newcomers,
+    texts,
     training,
     usage,
 )
@@ -39,9 +40,12 @@ ROOMS = (
     live_inside,
     live_translator,
     newcomers,
+    texts,
     training,
     usage,
 )
+
+LONGEST = 900.0  # seconds for one test: a fault that makes a loop endless is another one than was meant
 
 
 @functools.cache
@@ -60,6 +64,7 @@ def caught(fault: Fault) -> bool:
 
     Raises:
         ValueError: the text to replace is not in the source, or stands there more than once.
+        subprocess.TimeoutExpired: the test comes to no end.
     """
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "blockbyblock"
@@ -91,6 +96,7 @@ def caught(fault: Fault) -> bool:
             capture_output=True,
             text=True,
             check=False,
+            timeout=LONGEST,
         )
     if result.returncode not in (0, 1):  # 1: tests ran and failed; anything else did not get that far
         raise RuntimeError(f"{fault.name}: pytest ended with {result.returncode}\n{result.stdout}{result.stderr}")

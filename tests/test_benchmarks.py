@@ -13,12 +13,22 @@ from benchmarks.__main__ import NO_DATA, PARTS, main
 from benchmarks.attention import attention, attention_passes
 from benchmarks.decoding import agreement, all_decoders, cache, decode, greedy_without_cache, untrained_model
 from benchmarks.epoch import ROUNDS, Learned, epoch, several
+from benchmarks.language_model import (
+    PEER,
+    all_writers,
+    language_step,
+    language_steps,
+    made_up_prompts,
+    made_up_texts,
+    untrained_writer,
+    write_on,
+)
 from benchmarks.measuring import Clock, Samples, peak_memory, processor_peak, spread
-from benchmarks.peers import MarianTranslator, TorchTranslator, shuffled_batches
+from benchmarks.peers import GPT2, MarianTranslator, TorchTranslator, shuffled_batches
 from benchmarks.report import HEADER, Row, compared, markdown, quantity, significant
 from benchmarks.settings import Sentences, Settings
-from benchmarks.training import made_up_batch, made_up_sentences, training_operations, training_steps
-from blockbyblock import Transformer, TransformerConfig
+from benchmarks.training import made_up_batch, made_up_sentences, operations_of, training_operations, training_steps
+from blockbyblock import LanguageModel, LanguageModelConfig, Transformer, TransformerConfig
 from blockbyblock.data import Corpus, EncodedPair, Pair
 from blockbyblock.data.tokenizer import SMALLEST_VOCABULARY
 from blockbyblock.decoding import greedy
@@ -29,8 +39,13 @@ MODEL = TransformerConfig(
     d_model=32, heads=4, d_ff=64, encoder_layers=2, decoder_layers=3, source_vocab=300, target_vocab=300, max_length=64
 )
 EXACT = replace(MODEL, dropout=0.0)
+WRITER = LanguageModelConfig(
+    d_model=32, heads=4, d_ff=64, layers=3, vocab=300, max_length=64, activation="gelu", pre_norm=True,
+    positions="learned", embedding_scale=1.0,
+)  # fmt: skip
 SETTINGS = Settings(
     model=MODEL,
+    language_model=WRITER,
     clock=Clock(seconds=0.0, fewest=2, most=2, shortest=0.0),
     processes=Processes(device=CPU),
     training=(Sentences(4, 5, 5), Sentences(3, 2, 7)),
@@ -64,6 +79,63 @@ def by_task(rows):
     for row in rows:
         found.setdefault(row.task, []).append(row.by)
     return found
+
+
+# The language model --------------------------------------------------------------------------------------------------
+
+
+def test_gpt2_with_our_weights_gives_our_logits():
+    model = LanguageModel(WRITER).eval()
+    batch = made_up_texts(SETTINGS, Sentences(4, 2, 9))
+    real = batch.decoder_input != 0
+    with torch.no_grad():
+        assert_close(GPT2(model).eval()(batch.decoder_input)[real], model(batch.decoder_input)[real], **CLOSE)
+
+
+def test_both_language_models_make_the_same_updates(monkeypatch):
+    monkeypatch.setattr("benchmarks.language_model.LEARNING_RATE", 0.01)
+    settings = replace(SETTINGS, language_model=replace(WRITER, dropout=0.0))
+    batch = made_up_texts(settings, Sentences(4, 2, 9))
+    losses = {by: torch.stack([step(batch) for _ in range(5)]) for by, step in language_steps(settings).items()}
+    assert list(losses) == ["ours", PEER]
+    assert_close(losses[PEER], losses["ours"], rtol=1e-5, atol=0)
+    assert losses["ours"][-1] < losses["ours"][0]
+
+
+def test_prompts_begin_with_the_start_token_and_are_padded_on_the_left():
+    prompts = made_up_prompts(SETTINGS, Sentences(3, 2, 6))
+    assert [int((row != 0).sum()) for row in prompts] == [2, 4, 6]
+    for row in prompts:
+        own = row[row != 0]
+        assert row.tolist() == [0] * (6 - len(own)) + own.tolist()
+        assert int(own[0]) == WRITER.start_id
+        assert (own[1:] > WRITER.end_id).all()
+
+
+def test_both_write_the_same_tokens_and_never_end():
+    model = untrained_writer(SETTINGS)
+    prompts = made_up_prompts(SETTINGS, Sentences(6, 2, 9))
+    outputs = {by: write(prompts) for by, write in all_writers(SETTINGS, model).items()}
+    assert outputs["ours"] == outputs[PEER]
+    assert [len(ids) for ids in outputs["ours"]] == [SETTINGS.decoded] * 6
+    assert all(len(set(ids)) > 3 for ids in outputs["ours"]), "a model that says one token over and over shows little"
+
+
+def test_each_task_of_the_language_model_has_a_line_for_ours_and_one_for_gpt2():
+    settings = replace(SETTINGS, clock=StillClock(fewest=2))
+    for part in (language_step, write_on):
+        rows = part(settings)
+        assert list(by_task(rows).values()) == [["ours", PEER]] * 2
+        assert all(row.note for row in rows if row.by == PEER)
+    assert [row.note for row in rows] == ["", "1 of 1 outputs as ours", "", "3 of 3 outputs as ours"]
+
+
+def test_operations_of_a_language_model_are_those_of_the_formula():
+    batch = made_up_texts(SETTINGS, Sentences(3, 5, 5))
+    d_model, d_ff, positions = WRITER.d_model, WRITER.d_ff, 3 * 5
+    products = WRITER.layers * positions * (4 * d_model**2 + 2 * d_model * d_ff + 2 * 5 * d_model)
+    products += positions * d_model * WRITER.vocab
+    assert operations_of(LanguageModel(WRITER), batch.decoder_input, device=CPU) == 3 * 2 * products
 
 
 # Equal work ----------------------------------------------------------------------------------------------------------

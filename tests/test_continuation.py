@@ -183,6 +183,15 @@ def test_a_penalty_counts_what_stands_in_the_text_itself_and_not_in_its_neighbou
     same(seeded(model, RIGHT[[2, 3, 3]], repetition_penalty=1.8)[:1], alone)
 
 
+def test_a_penalty_stays_with_its_text_when_another_leaves():
+    """The first prompt is as long as the model, and ends after one token; beside a short one nothing ends."""
+    model = tiny_model(end=-50)
+    full = torch.tensor([[1, *[5, 6] * 9, 5], TEXTS[0] + [PAD] * 16])
+    beside_full = seeded(model, full, 8, repetition_penalty=1.8)
+    assert [len(one.ids) for one in beside_full] == [1, 8]
+    same(beside_full[1:], seeded(model, LEFT[[3, 0]], 8, repetition_penalty=1.8)[1:])
+
+
 def test_a_penalty_of_a_translation_counts_what_was_written_and_not_the_source():
     sizes = {"d_model": 8, "heads": 2, "d_ff": 16, "encoder_layers": 1, "decoder_layers": 1, "max_length": 20}
     model = Transformer(TransformerConfig(**sizes, source_vocab=9, target_vocab=9, output_bias=True)).double()

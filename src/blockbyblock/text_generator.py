@@ -76,7 +76,7 @@ class TextGenerator(TextModel):
         Args:
             texts: the beginnings, of any lengths; one may stand several times.
             max_length: the most tokens to write; up to the model's length if not given.
-            temperature: as for `sample`; 0 takes the most probable token each time.
+            temperature: as for `sample`; 0 takes the most probable token each time, after the penalty if there is one.
             top_k: as for `sample`, like the next two.
             top_p: the probability that the tokens that take part must reach.
             repetition_penalty: above 1 makes repetition rarer.
@@ -116,15 +116,15 @@ class TextGenerator(TextModel):
         first = int(torch.randint(2**63 - 1, ())) if seed is None else seed
         found: dict[int, Hypothesis] = {}
         for places, prompts in self.batches(rows):
-            if temperature == 0:
+            if temperature == 0 and repetition_penalty == 1:
                 written = greedy(self.model, prompts, max_length)
             else:
                 written = sample(
                     self.model,
                     prompts,
                     max_length,
-                    temperature=temperature,
-                    top_k=top_k,
+                    temperature=temperature or 1.0,
+                    top_k=top_k if temperature else 1,
                     top_p=top_p,
                     repetition_penalty=repetition_penalty,
                     seeds=[_seed(first, place) for place in places],  # its own, whatever it is batched with

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
-from blockbyblock.data import encode_texts
+from blockbyblock.data import EncodedText
 from blockbyblock.decoding import evaluating
 from blockbyblock.evaluation import Interval, TokenLoss, resample
 from blockbyblock.text_classifier import TextClassifier
@@ -31,8 +31,8 @@ def text_losses(generator: TextGenerator, texts: Sequence[str]) -> list[TokenLos
     """
     if not texts:
         raise ValueError("there is no text to score")
-    generator.encode_each(texts)  # which says which text is too long
-    examples = encode_texts(generator.tokenizer, texts)
+    # <start> is put in front again where a batch is made; white space around a text is left out, as in training.
+    examples = [EncodedText([*ids, generator.tokenizer.end_id]) for _, *ids in generator.encode_each(texts)]
     device = next(generator.model.parameters()).device
     found: dict[int, TokenLoss] = {}
     with evaluating(generator.model):

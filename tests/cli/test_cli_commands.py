@@ -20,7 +20,7 @@ from small_translator import small_translator
 
 from blockbyblock import __version__
 from blockbyblock.cli import COMMANDS, _parser, main
-from blockbyblock.cli.common import open_translator
+from blockbyblock.cli.common import open_model
 from blockbyblock.data import number_names
 from blockbyblock.evaluation import bleu, bleu_interval, chrf, exact_matches
 from blockbyblock.portable import load_portable, quantise_rows, save_portable
@@ -388,7 +388,7 @@ def test_a_file_in_the_folder_of_a_training_may_be_an_exported_one_or_a_checkpoi
     exported, checkpoint = run / "exported.safetensors", run / "step_00000002.safetensors"
     save_portable(exported, open_run(run), "float16")
     for path, expected in ((exported, load_portable(exported)), (checkpoint, open_run(checkpoint))):
-        found = model_weights(open_translator(str(path)).model)
+        found = model_weights(open_model(str(path), Translator).model)
         torch.testing.assert_close(found, model_weights(expected.model), rtol=0, atol=0)
     alone = tmp_path / "alone.safetensors"
     alone.write_bytes(checkpoint.read_bytes())
@@ -401,7 +401,7 @@ def test_a_model_in_the_box_is_found_by_its_name_and_shows_its_card(tmp_path, ca
     for name, seed in (("en-de", 0), ("numbers-en-de", 1)):
         save_portable(tmp_path / f"{name}.safetensors", small_translator(seed))
         (tmp_path / f"{name}.md").write_text(f"The card of {name}.\n", encoding="utf-8")
-    loaded = model_weights(open_translator("numbers-en-de").model)
+    loaded = model_weights(open_model("numbers-en-de", Translator).model)
     expected = load_portable(tmp_path / "numbers-en-de.safetensors").model
     torch.testing.assert_close(loaded, model_weights(expected), rtol=0, atol=0)
     assert main(["info"]) == 0

@@ -12,8 +12,7 @@ import torch
 
 from blockbyblock.cli import main
 from blockbyblock.cli.attention import choose
-from blockbyblock.cli.common import open_translator
-from blockbyblock.cli.translate import printable
+from blockbyblock.cli.common import open_model, printable
 from blockbyblock.translator import Translator
 
 
@@ -30,14 +29,14 @@ class Stdin:
 
 def test_sentences_of_the_command_line(model, capsys):
     assert main(["translate", "--model", model, "the cat", "where"]) == 0
-    expected = open_translator(model).translate(["the cat", "where"])
+    expected = open_model(model, Translator).translate(["the cat", "where"])
     assert capsys.readouterr() == ("".join(f"{printable(text)}\n" for text in expected), "")
 
 
 @pytest.mark.parametrize("at_once", [2, 64])
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"])
 def test_a_file_and_standard_input_say_the_same(model, capsys, tmp_path, monkeypatch, at_once, end):
-    monkeypatch.setattr("blockbyblock.cli.translate.LINES_AT_ONCE", at_once)
+    monkeypatch.setattr("blockbyblock.cli.common.LINES_AT_ONCE", at_once)
     content = end.join([b"the cat", b"", b"where is", "Straße \u2028 x".encode(), b"mat"])
     (tmp_path / "in.txt").write_bytes(content)
     assert main(["translate", "--model", model, "--file", str(tmp_path / "in.txt")]) == 0
@@ -48,7 +47,7 @@ def test_a_file_and_standard_input_say_the_same(model, capsys, tmp_path, monkeyp
     lines = from_file.out.split("\n")
     assert len(lines) == 6  # five lines, each with an end
     assert lines[1] == ""
-    assert lines[0] == printable(open_translator(model).translate(["the cat"])[0])
+    assert lines[0] == printable(open_model(model, Translator).translate(["the cat"])[0])
 
 
 def test_a_bad_line_is_named_and_the_rest_goes_on(model, capsys, tmp_path):
@@ -58,7 +57,7 @@ def test_a_bad_line_is_named_and_the_rest_goes_on(model, capsys, tmp_path):
     output, errors = capsys.readouterr()
     lines = output.split("\n")
     assert (lines[1], lines[2], len(lines)) == ("", "", 5)
-    assert lines[3] == printable(open_translator(model).translate(["mat"])[0])
+    assert lines[3] == printable(open_model(model, Translator).translate(["mat"])[0])
     assert errors.split("\n")[0] == "line 2: not UTF-8: byte 0 is 0xff"
     assert "line 3: the sentence has 101 tokens with <end>, over the model's limit of 64" in errors
 
@@ -71,7 +70,7 @@ SHORT = ["--beam", "1", "--max-length", "4"]
 def test_a_byte_order_mark_is_not_translated(model, capsys, tmp_path, monkeypatch, content):
     sentences = content.decode().replace("\ufeff", "").splitlines()
     expected = "".join(
-        f"{printable(text)}\n" for text in open_translator(model).translate(sentences, beam=1, max_length=4)
+        f"{printable(text)}\n" for text in open_model(model, Translator).translate(sentences, beam=1, max_length=4)
     )
     (tmp_path / "in.txt").write_bytes(content)
     monkeypatch.setattr(sys, "stdin", Stdin(content))
@@ -137,7 +136,7 @@ def test_at_a_terminal_each_line_is_answered_before_the_next_is_read(model, caps
 
 
 def test_the_beam_reaches_the_search(model, capsys):
-    translator = open_translator(model)
+    translator = open_model(model, Translator)
     for options, beam in (([], 4), (["--beam", "1"], 1), (["--beam", "2", "--max-length", "3"], 2)):
         main(["translate", "--model", model, *options, "where is the cat"])
         limit = 3 if "--max-length" in options else None
@@ -259,7 +258,7 @@ def test_a_thousand_odd_lines_give_a_thousand_lines(model, capsys, tmp_path):
     assert len(answers) == 1001
     assert not any(unicodedata.category(character) == "Cc" for answer in answers for character in answer)
     refused = {int(error.split()[1].rstrip(":")) for error in errors.splitlines()}
-    translator = open_translator(model)
+    translator = open_model(model, Translator)
     for number, (line, answer) in enumerate(zip(lines, answers, strict=False), start=1):
         try:
             text = line.decode().removeprefix("\ufeff").strip()

@@ -71,8 +71,8 @@ FAULTS = (
     Fault(
         "smoothing of a tenth, whatever is asked",
         "training/update",
-        "self.model.config.pad_id, self.config.smoothing",
-        "self.model.config.pad_id, 0.1",
+        "batch_loss(logits, batch, self.config.smoothing)",
+        "batch_loss(logits, batch, 0.1)",
         "training/test_training_update.py::test_the_smoothing_is_that_of_the_choices",
     ),
     Fault(

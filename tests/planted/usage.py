@@ -6,8 +6,8 @@ FAULTS = (
     Fault(
         "translations in the order of their lengths",
         "translator",
-        "                found[index] = hypothesis\n        return found",
-        "                found[index] = hypothesis\n        return [found[index] for index in open_rows]",
+        "for place, hypothesis in zip(places, best, strict=True):",
+        "for place, hypothesis in zip(sorted(places), best, strict=True):",
         "test_translator.py::test_each_text_has_the_translation_that_it_has_alone_in_the_order_given",
     ),
     Fault(
@@ -19,8 +19,8 @@ FAULTS = (
     ),
     Fault(
         "tokenizer of another size accepted",
-        "translator",
-        "if len(sizes) > 1:",
+        "text_model",
+        "if {len(tokenizer), *sizes.values()} != {len(tokenizer)}:",
         "if False:",
         "test_translator.py::test_a_tokenizer_of_another_size_is_refused",
     ),
@@ -41,8 +41,8 @@ FAULTS = (
     Fault(
         "cross-attention of the target unshifted",
         "translator",
-        "shift_right(self._tensor([written]), self.model.config.start_id)",
-        "self._tensor([written])",
+        "shift_right(self.tensor([written]), self.model.config.start_id)",
+        "self.tensor([written])",
         "test_translator.py::test_attention_is_that_of_each_step_of_decoding",
     ),
     Fault(
@@ -76,7 +76,7 @@ FAULTS = (
     Fault(
         "licence and attribution left behind",
         "portable",
-        "about=translator.about,",
+        "about=text_model.about,",
         "about={},",
         "test_portable.py::test_float32_is_exact",
     ),
@@ -119,8 +119,8 @@ FAULTS = (
     Fault(
         "BPE-dropout in validation",
         "training/recipe",
-        "return self._batches(tokenizer, pairs, processes, None) if",
-        "return self.batches(tokenizer, pairs, processes) if",
+        "return self._batches(tokenizer, examples, processes, None) if",
+        "return self._batches(tokenizer, examples, processes, BpeDropout(tokenizer, self.bpe_dropout)) if",
         "training/test_training_recipe.py::test_bpe_dropout_cuts_the_training_text_anew_and_never_the_validation_text",
     ),
     Fault(
@@ -244,23 +244,23 @@ FAULTS = (
     ),
     Fault(
         "a refused line has no line of output",
-        "cli/translate",
-        '                text = ""\n',
+        "cli/common",
+        "                texts.append(None)\n",
         "                continue\n",
         "cli/test_cli_translate.py::test_a_bad_line_is_named_and_the_rest_goes_on",
     ),
     Fault(
         "U+2028 ends a line of input",
-        "cli/translate",
-        "read_lines(arguments.file) if",
-        'map(Line, Path(arguments.file).read_text(encoding="utf-8").splitlines()) if',
+        "cli/common",
+        "return read_lines(file) if",
+        'return map(Line, Path(file).read_text(encoding="utf-8").splitlines()) if',
         "cli/test_cli_translate.py::test_a_file_and_standard_input_say_the_same",
     ),
     Fault(
         "a terminal waits for 64 lines",
-        "cli/translate",
-        "at_once=1 if typed else LINES_AT_ONCE",
-        "at_once=LINES_AT_ONCE",
+        "cli/common",
+        "islice(numbered, 1 if typed else LINES_AT_ONCE)",
+        "islice(numbered, LINES_AT_ONCE)",
         "cli/test_cli_translate.py::test_at_a_terminal_each_line_is_answered_before_the_next_is_read",
     ),
     Fault(
@@ -301,8 +301,8 @@ FAULTS = (
     Fault(
         "hash of the text not compared",
         "cli/evaluate",
-        'if translator.about["sha256"].get(name) != found]',
-        'if name not in translator.about["sha256"]]',
+        'if model.about["sha256"].get(name) != found]',
+        'if name not in model.about["sha256"]]',
         "cli/test_cli_commands.py::test_evaluate_warns_of_another_text_than_that_of_training",
     ),
     Fault(

@@ -5,7 +5,7 @@ from itertools import islice
 from typing import Any
 
 from blockbyblock.checks import check_positive
-from blockbyblock.cli.common import MODEL_HELP, add_command, chunks, given_lines, is_typed, open_model
+from blockbyblock.cli.common import MODEL_HELP, add_command, chunks, given_lines, is_typed, open_model, printable
 from blockbyblock.text_classifier import TextClassifier
 
 
@@ -41,5 +41,5 @@ def run(arguments: argparse.Namespace) -> int:
         decisions = iter(classifier.classify([text for text in texts if text is not None]))
         for text in texts:
             best = () if text is None else islice(next(decisions).probabilities.items(), arguments.top)
-            print("\t".join(f"{label}\t{probability:.3f}" for label, probability in best), flush=True)
+            print("\t".join(f"{printable(label)}\t{probability:.3f}" for label, probability in best), flush=True)
     return 1 if refused else 0

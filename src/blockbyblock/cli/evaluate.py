@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from blockbyblock.checks import check_positive
-from blockbyblock.cli.common import DATA_HELP, MODEL_HELP, add_command, note, open_model
+from blockbyblock.cli.common import DATA_HELP, MODEL_HELP, add_command, note, open_model, printable
 from blockbyblock.data import Batches, Example, LabelledText, encode_pairs, read_tsv, to_pairs
 from blockbyblock.files import write_atomically
 from blockbyblock.portable import require_kind
@@ -125,7 +125,7 @@ def _score_generator(arguments: argparse.Namespace, generator: TextGenerator) ->
     from blockbyblock.text_scores import perplexity_interval, text_losses, total_loss
 
     if arguments.source is not None:
-        texts = [text for text in read_good_lines(arguments.source) if text.strip()]
+        texts = [text.strip() for text in read_good_lines(arguments.source) if text.strip()]
     else:
         texts = _part(arguments, generator, "--source")
     texts = texts[: arguments.first]
@@ -152,7 +152,7 @@ def _score_classifier(arguments: argparse.Namespace, classifier: TextClassifier)
     found = accuracy(classifier, [text for text, _ in examples], [label for _, label in examples])
     print(f"accuracy         {found}")
     for (own, given), count in [*found.confusions.items()][:CONFUSIONS]:
-        print(f"  {own} taken for {given}: {count}")
+        print(printable(f"  {own} taken for {given}: {count}"))
     return {"texts": found.texts, "correct": found.correct, "accuracy": found.share}
 
 

@@ -3,6 +3,7 @@
 import argparse
 from typing import Any
 
+from blockbyblock.checks import check_positive
 from blockbyblock.cli.common import MODEL_HELP, add_command, chunks, given_lines, is_typed, open_model, printable
 from blockbyblock.text_generator import TextGenerator
 
@@ -39,6 +40,7 @@ A line that cannot be continued is named on standard error; what comes for it is
 
 def run(arguments: argparse.Namespace) -> int:
     """Continue; 1 if a line was refused."""
+    check_positive(samples=arguments.samples)
     generator = open_model(arguments.model, TextGenerator)
     lines = given_lines(arguments.text, arguments.file)
     refused = read = 0

@@ -62,8 +62,9 @@ def run(arguments: argparse.Namespace) -> int:
             report=note,
         )
         if processes.leads:
+            each = "text" if recipe.task == "classification" else "token"
             loss = (
-                "" if outcome.best_loss is None else f", least validation loss {outcome.best_loss:.3f} nats per token"
+                "" if outcome.best_loss is None else f", least validation loss {outcome.best_loss:.3f} nats per {each}"
             )
             note(f"{outcome.reason} after {outcome.step:,} steps{loss}")
             if outcome.reason == "interrupted":

@@ -40,7 +40,7 @@ from blockbyblock.data.corpus import AnyCorpus, Corpus, LabelledCorpus, TextCorp
 from blockbyblock.data.fetching import DownloadError
 from blockbyblock.data.pairs import Example, LabelledText, Pair, to_examples, to_pairs
 from blockbyblock.data.reading import ReadingReport, read_aligned, read_texts, read_tsv
-from blockbyblock.data.splitting import split_pairs, split_texts
+from blockbyblock.data.splitting import sentence_key, split_pairs, split_texts
 from blockbyblock.data.tokenizer import Tokenizer
 
 __all__ = [
@@ -74,6 +74,7 @@ __all__ = [
     "read_aligned",
     "read_texts",
     "read_tsv",
+    "sentence_key",
     "split_pairs",
     "split_texts",
     "tatoeba",

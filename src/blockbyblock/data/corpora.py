@@ -332,7 +332,8 @@ def labelled_text(
         parts = split_texts([pair.source for pair in pairs], validation=validation, test=test, seed=seed)
     labels = sorted({pair.target for pair in pairs})
     if len(labels) < 2:
-        raise ValueError(f"all texts have the label {labels[0]!r}: a classifier needs two. What was read: {report}")
+        found = f"all texts have the label {labels[0]!r}" if labels else "there is no text"
+        raise ValueError(f"{found}: a classifier needs two labels. What was read: {report}")
     train, chosen, reported = (
         [LabelledText(*pair) for pair in pairs if pair.source in part] for part in map(set, parts)
     )

@@ -61,7 +61,7 @@ class LinearModel:
             value.backward()
             return value
 
-        optimizer.step(loss)  # type: ignore[arg-type]
+        optimizer.step(loss)
 
     def features(self, texts: Sequence[str]) -> Float[Tensor, "texts columns"]:
         """One row for each text; n-grams that no training text has are left out."""

@@ -182,7 +182,8 @@ class Recipe:
         if self.task == TRANSLATION:
             sizes = {"source_vocab": vocab, "target_vocab": vocab}
         else:
-            sizes = {"vocab": vocab, **({"classes": len(labels)} if labels else {})}
+            classes = {"classes": len(labels)} if labels and self.task == "classification" else {}
+            sizes = {"vocab": vocab, **classes}
         return KINDS[self.task].config(**sizes, **self.model)
 
     def training_config(self) -> TrainingConfig:
