@@ -8,13 +8,10 @@ import { strip, Tokenizer } from "./tokenizer.mjs"
  * What a worker does with a classifier (`serve` of worker.mjs):
  *
  * - classify {text}: "classified", what `TextClassifier.classify` returns.
- *
- * Its facts are the names of the classes.
  */
 export function classification(file) {
   const classifier = new TextClassifier(file)
   return {
-    facts: { labels: classifier.labels },
     *classify({ text }) {
       yield { kind: "classified", ...classifier.classify(text) }
     },

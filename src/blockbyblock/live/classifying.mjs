@@ -63,7 +63,7 @@ function shadedPieces() {
 }
 
 function build(model) {
-  let labels = model.get("labels")
+  const labels = model.get("labels")
   let found = model.get("first") // what is shown: {pieces, probabilities, attention}, of [CLS] alone in `first`
   const classes = classRows()
   const layer = numbered(model, "layer", "Layer")
@@ -89,7 +89,6 @@ function build(model) {
       put(model, "answer", "")
     },
     answers: {
-      ready: facts => (labels = facts.labels),
       classified: ({ pieces, probabilities, attention }) => {
         scene.classList.remove("blank")
         const ofFirst = attention.map(heads => heads.map(rows => rows[0])) // of all rows that of [CLS]

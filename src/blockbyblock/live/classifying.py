@@ -7,7 +7,7 @@ from typing import Any
 from traitlets import Dict, Int, List, Unicode
 
 from blockbyblock.live.figure import table, visible
-from blockbyblock.live.model import ModelFigure
+from blockbyblock.live.model import NAMES, ModelFigure
 from blockbyblock.portable import load_portable
 from blockbyblock.pretrained import MODELS
 from blockbyblock.text_classifier import TextClassifier
@@ -33,7 +33,7 @@ class ClassifyingFigure(ModelFigure):
         limits: what the model has learned from, and what it cannot do, in one line below the figure.
 
     Attributes:
-        labels: the names of the classes.
+        labels: the names of the classes; a code of a language is written out.
         layer: from 1.
         head: from 1; 0 is the mean of all heads.
         first: what is shown until the model is there: pieces, probabilities and [CLS]'s weights,
@@ -46,7 +46,7 @@ class ClassifyingFigure(ModelFigure):
     """
 
     module = "classifying"
-    room = (406, 702)
+    room = (410, 724)
 
     text = Unicode().tag(sync=True)
     answer = Unicode().tag(sync=True)
@@ -74,9 +74,9 @@ class ClassifyingFigure(ModelFigure):
             limits,
             text=text,
             question=question,
-            labels=list(self._classifier.labels),
+            labels=[NAMES.get(label, label) for label in self._classifier.labels],
             first=first,
-            **{"layer": len(first["attention"]), "answer": self._classifier.classify([text])[0].label} | values,
+            **{"layer": len(first["attention"]), "answer": next(iter(self._probable(text)))} | values,
         )
 
     def _read(self, text: str) -> dict[str, Any]:
@@ -87,6 +87,10 @@ class ClassifyingFigure(ModelFigure):
             "probabilities": self._classifier.probabilities([text])[0].tolist(),
             "attention": reading.attention[:, :, 0].tolist(),
         }
+
+    def _probable(self, text: str) -> dict[str, float]:
+        found = self._classifier.classify([text])[0].probabilities
+        return {NAMES.get(label, label): probability for label, probability in found.items()}
 
     def weights(self) -> list[float]:
         """How much [CLS] looks at each token of the present text, in the chosen layer and head.
@@ -101,7 +105,7 @@ class ClassifyingFigure(ModelFigure):
 
     def caption(self) -> str:
         """Return the most probable class of the text, and which token [CLS] looks at most."""
-        label, probability = next(iter(self._classifier.classify([self.text])[0].probabilities.items()))
+        label, probability = next(iter(self._probable(self.text).items()))
         weights, pieces = self.weights(), self._classifier.reading(self.text).pieces
         most = max(range(len(weights)), key=lambda place: weights[place])
         return (
@@ -112,7 +116,7 @@ class ClassifyingFigure(ModelFigure):
 
     def still(self) -> str:
         """Return the most probable classes as a table, and the weights of [CLS] as another."""
-        probable = list(self._classifier.classify([self.text])[0].probabilities.items())[:CLASSES]
+        probable = list(self._probable(self.text).items())[:CLASSES]
         classes = table(f"What “{self.text}” is", ("class", "p"), [(label, f"{each:.3f}") for label, each in probable])
         pieces = [visible(piece) for piece in self._classifier.reading(self.text).pieces]
         rows = [(piece, f"{weight:.2f}") for piece, weight in zip(pieces, self.weights(), strict=True)]

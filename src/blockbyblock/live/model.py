@@ -16,7 +16,33 @@ LIMITS = (
     "It learned from short, everyday sentences. Rare names, large numbers, emoji and other languages come out as "
     "nonsense, without a warning."
 )
-NAMES = {"en": "English", "de": "German"}
+NAMES = {
+    "en": "English",
+    "de": "German",
+    "nl": "Dutch",
+    "da": "Danish",
+    "no": "Norwegian",
+    "sv": "Swedish",
+    "is": "Icelandic",
+    "fr": "French",
+    "es": "Spanish",
+    "ca": "Catalan",
+    "it": "Italian",
+    "pt": "Portuguese",
+    "ro": "Romanian",
+    "pl": "Polish",
+    "cs": "Czech",
+    "sk": "Slovak",
+    "sl": "Slovene",
+    "sr": "Serbian",
+    "ru": "Russian",
+    "uk": "Ukrainian",
+    "be": "Belarusian",
+    "fi": "Finnish",
+    "hu": "Hungarian",
+    "tr": "Turkish",
+    "az": "Azerbaijani",
+}
 
 
 def digest_of(content: bytes) -> str:

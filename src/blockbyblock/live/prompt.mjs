@@ -9,8 +9,8 @@ import { loading, megabytes } from "./loading.mjs"
  * button or Enter loads it. From then on each change calls `ask(remote)`, which asks the worker, and the button says `again`
  * and calls `restart()`.
  *
- * `answers` holds a function for each kind of answer of the worker (engine.mjs), with `ready(facts)`; `failed()` is called
- * for a text that the model refuses. Returns {nodes, begin, isReady, stop}: `begin()` asks anew.
+ * `answers` holds a function for each kind of answer of the worker (engine.mjs), with `ready(facts)` if it has use for them;
+ * `failed()` is called for a text that the model refuses. Returns {nodes, begin, isReady, stop}: `begin()` asks anew.
  */
 export function prompt(model, { key, label, lang, write, again, restart, ask, answers, failed }) {
   const size = model.get("size")
@@ -46,7 +46,7 @@ export function prompt(model, { key, label, lang, write, again, restart, ask, an
     },
     ready: ({ facts }) => {
       turnTo("ready")
-      answers.ready(facts)
+      answers.ready?.(facts)
       begin()
     },
     stalled: ({ message: words }) => turnTo("empty", words), // it may be asked for again, and may still come

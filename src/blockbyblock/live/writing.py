@@ -47,7 +47,7 @@ class WritingFigure(ModelFigure, SamplingFigure):
     """
 
     module = "writing"
-    room = (746, 958)
+    room = (748, 1000)
 
     beginning = Unicode().tag(sync=True)
     chosen = List(Int(min=0)).tag(sync=True)
