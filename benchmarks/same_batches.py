@@ -76,9 +76,16 @@ class StandIn(Transformer):
 class PeerRecipe(Recipe):
     """A recipe that is carried out with `nn.Transformer`."""
 
-    def new_model(self, vocab: int) -> StandIn:
-        """The peer before its first step, with the weights that ours would have."""
-        return StandIn(super().new_model(vocab))
+    def new_model(self, vocab: int, labels: Sequence[str] = ()) -> StandIn:
+        """The peer before its first step, with the weights that ours would have.
+
+        Raises:
+            ValueError: the recipe is not for a translator.
+        """
+        model = super().new_model(vocab, labels)
+        if not isinstance(model, Transformer):
+            raise ValueError(f"nn.Transformer translates, and this recipe is for {self.task}")
+        return StandIn(model)
 
     def translator(self, folder: Path) -> Translator:
         """Our translator with the averaged weights of a peer that has been trained to its end.
