@@ -76,9 +76,16 @@ class StandIn(Transformer):
 class PeerRecipe(Recipe):
     """A recipe that is carried out with `nn.Transformer`."""
 
-    def new_model(self, vocab: int) -> StandIn:
-        """The peer before its first step, with the weights that ours would have."""
-        return StandIn(super().new_model(vocab))
+    def new_model(self, vocab: int, labels: Sequence[str] = ()) -> StandIn:
+        """The peer before its first step, with the weights that ours would have.
+
+        Raises:
+            ValueError: the recipe is of a model that does not translate, for which there is no peer.
+        """
+        model = super().new_model(vocab, labels)
+        if not isinstance(model, Transformer):
+            raise ValueError(f"{self.title!r} is for {self.task}; nn.Transformer is compared where one translates")
+        return StandIn(model)
 
     def translator(self, folder: Path) -> Translator:
         """Our translator with the averaged weights of a peer that has been trained to its end.
