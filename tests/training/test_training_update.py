@@ -104,7 +104,7 @@ def test_clipping_shortens_a_long_gradient_and_leaves_a_short_one():
 
 def test_targets_of_nothing_but_padding_are_refused():
     batch = uneven_batches()[0]
-    empty = type(batch)(batch.source, batch.decoder_input, torch.zeros_like(batch.target))
+    empty = type(batch)(batch.inputs, torch.zeros_like(batch.target))
     with pytest.raises(ValueError, match="nothing but padding"):
         make_updater().update([empty], 1e-3)
 
