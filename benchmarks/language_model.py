@@ -42,9 +42,9 @@ def language_step(settings: Settings) -> list[Row]:
 
 
 def made_up_texts(settings: Settings, sentences: Sentences) -> Batch:
-    """Random tokens, each text closed with <end>; a language model leaves the source of the batch aside."""
+    """Random tokens, each text closed with <end>."""
     texts = made_up_sentences(settings, sentences)
-    return Batch(texts, shift_right(texts, settings.language_model.start_id), texts)
+    return Batch((shift_right(texts, settings.language_model.start_id),), texts)
 
 
 def language_steps(settings: Settings) -> dict[str, Callable[[Batch], Any]]:

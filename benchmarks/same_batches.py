@@ -80,11 +80,11 @@ class PeerRecipe(Recipe):
         """The peer before its first step, with the weights that ours would have.
 
         Raises:
-            ValueError: the recipe is of a model that does not translate, for which there is no peer.
+            ValueError: the recipe is not for a translator.
         """
         model = super().new_model(vocab, labels)
         if not isinstance(model, Transformer):
-            raise ValueError(f"{self.title!r} is for {self.task}; nn.Transformer is compared where one translates")
+            raise ValueError(f"nn.Transformer translates, and this recipe is for {self.task}")
         return StandIn(model)
 
     def translator(self, folder: Path) -> Translator:

@@ -111,7 +111,11 @@ def main(only: Sequence[str] = ()) -> int:
     for fault in faults:
         try:
             found = "caught" if caught(fault) else "MISSED"
-        except (ValueError, RuntimeError) as error:  # one that cannot be tried does not end the others
+        except (
+            ValueError,
+            RuntimeError,
+            subprocess.TimeoutExpired,
+        ) as error:  # one that cannot be tried does not end the others
             found = "ERROR "
             print(error, file=sys.stderr, flush=True)
         missed += found != "caught"

@@ -75,10 +75,8 @@ def test_samples_of_a_line_follow_each_other(files, writer, capsys):
     assert len({*lines[:3]}) == 3
     assert all(line.startswith("The cat") for line in lines[:3])
     assert all(line.startswith("I") for line in lines[3:6])
-    assert (
-        said(capsys, *writer, "x", "--samples", "0", rc=1).err
-        == "blockbyblock: --samples 0 must be a whole number above zero\n"
-    )
+    refused = said(capsys, *writer, "x", "--samples", "0", rc=1).err
+    assert refused == "blockbyblock: --samples 0 must be a whole number above zero\n"
 
 
 @pytest.mark.parametrize("command, name", [("generate", "writer"), ("classify", "judge")])
