@@ -35,7 +35,7 @@ def join(batches):
     for name in ("source", "decoder_input", "target"):
         sides = [getattr(batch, name) for batch in batches]
         joined.append(torch.cat([padded(side, max(side.shape[1] for side in sides)) for side in sides]))
-    return type(batches[0])(*joined)
+    return type(batches[0])((joined[0], joined[1]), joined[2])
 
 
 def uneven_batches(count=2):
