@@ -71,7 +71,8 @@ def test_the_file_is_what_a_browser_expects(translator, tmp_path):
     (length,) = struct.unpack("<Q", content[:8])
     header = json.loads(content[8 : 8 + length])
     values = json.loads(header.pop("__metadata__")["blockbyblock"])
-    assert {"version", "config", "precision", "tokenizer", "about"} == values.keys()
+    assert {"version", "task", "config", "precision", "tokenizer", "about"} == values.keys()
+    assert values["task"] == "translation"
     assert len(values["tokenizer"]["model"]["vocab"]) == 290
     embedding = header["model.target_embedding.table.weight"]
     assert (embedding["dtype"], embedding["shape"]) == ("I8", [290, 16])

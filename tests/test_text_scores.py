@@ -48,6 +48,8 @@ def test_each_token_counts_the_same_whatever_text_it_is_in():
     assert found.value == pytest.approx(math.e)  # and not exp of the mean of 2 and 6/7
     assert found.low == pytest.approx(math.exp(6 / 7))
     assert found.high == pytest.approx(math.exp(2))
+    middle = perplexity_interval(losses, samples=200, confidence=0.02)  # half of all samples have each text once
+    assert (middle.low, middle.high) == (pytest.approx(math.e), pytest.approx(math.e))
 
 
 def test_equal_texts_leave_no_doubt():

@@ -35,7 +35,7 @@ def test_many_texts_are_cut_into_batches_by_their_tokens(translator, monkeypatch
     shapes = []
     encode = translator.model.encode
     monkeypatch.setattr(translator.model, "encode", lambda ids: shapes.append(ids.shape) or encode(ids))
-    monkeypatch.setattr("blockbyblock.translator.BATCH_TOKENS", 40)
+    monkeypatch.setattr("blockbyblock.text_model.BATCH_TOKENS", 40)
     assert translator.translate(texts) == expected
     assert len(shapes) > 1
     assert all(rows * longest <= 40 for rows, longest in shapes)
@@ -56,7 +56,7 @@ def test_the_search_does_as_asked(translator, options):
 
 def test_texts_over_the_budget_by_themselves_are_batches_of_one(translator, monkeypatch):
     expected = translator.translate(TEXTS, beam=1, max_length=4)
-    monkeypatch.setattr("blockbyblock.translator.BATCH_TOKENS", 2)
+    monkeypatch.setattr("blockbyblock.text_model.BATCH_TOKENS", 2)
     assert translator.translate(TEXTS, beam=1, max_length=4) == expected
 
 
@@ -70,7 +70,7 @@ def test_no_text_has_no_translation(translator):
 
 @pytest.mark.unhooked
 def test_one_string_is_refused(translator):
-    with pytest.raises(TypeError, match="pass a list of sentences"):
+    with pytest.raises(TypeError, match="pass a list of texts"):
         translator.translate("the cat")
 
 

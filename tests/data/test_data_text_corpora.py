@@ -6,6 +6,7 @@ import zipfile
 from collections import Counter
 
 import pytest
+from num2words import num2words
 
 from blockbyblock.data import (
     BpeDropout,
@@ -45,6 +46,10 @@ def test_a_number_of_the_test_was_seen_in_no_language():
         assert Counter(text.label for text in part) == dict.fromkeys(corpus.labels, count)
     german = [{text for text, label in part if label == "de"} for part in parts(corpus)]
     assert len(set().union(*german)) == sum(map(len, german))  # no two have one in common
+    numbers = {language: {num2words(n, lang=language): n for n in range(100)} for language in corpus.labels}
+    for part in parts(corpus):  # the same numbers in each language
+        of_each = [{numbers[label][text] for text, label in part if label == own} for own in corpus.labels]
+        assert of_each[0] == of_each[1] == of_each[2]
     same, other = (number_languages(("de", "nl", "fi"), train=10, validation=4, test=6, seed=seed) for seed in (0, 1))
     assert parts(same) == parts(corpus)
     assert other.test != corpus.test

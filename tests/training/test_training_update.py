@@ -35,7 +35,7 @@ def join(batches):
     for name in ("source", "decoder_input", "target"):
         sides = [getattr(batch, name) for batch in batches]
         joined.append(torch.cat([padded(side, max(side.shape[1] for side in sides)) for side in sides]))
-    return type(batches[0])(*joined)
+    return type(batches[0])((joined[0], joined[1]), joined[2])
 
 
 def uneven_batches(count=2):
@@ -104,7 +104,7 @@ def test_clipping_shortens_a_long_gradient_and_leaves_a_short_one():
 
 def test_targets_of_nothing_but_padding_are_refused():
     batch = uneven_batches()[0]
-    empty = type(batch)(batch.source, batch.decoder_input, torch.zeros_like(batch.target))
+    empty = type(batch)(batch.inputs, torch.zeros_like(batch.target))
     with pytest.raises(ValueError, match="nothing but padding"):
         make_updater().update([empty], 1e-3)
 
