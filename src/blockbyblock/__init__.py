@@ -1,9 +1,9 @@
 """The original Transformer, block by block.
 
 One module per noun of the book, in the order in which data flows: `embedding`, `masks`, `attention`, `sublayers`,
-`encoder`, `decoder`, `transformer`. `interop` carries weights to and from other libraries, `paper` holds the settings
-and results that the paper prints. `data`, `training`, `decoding`, `sampling` and `evaluation` make a translator of it,
-`load_pretrained` loads one that is trained.
+`encoder`, `decoder`, `transformer`; `language_model` and `classifier` from the same blocks. `interop` carries weights
+to and from other libraries, `paper` holds the settings and results that the paper prints. `data`, `training`,
+`decoding`, `sampling` and `evaluation` make them work, `load_pretrained` loads one that is trained.
 
 A name is loaded when it is first asked for, and with it what it needs: attention needs torch, and no tokenizer.
 
