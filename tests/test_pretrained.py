@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import subprocess
 import sys
 
@@ -9,12 +10,18 @@ import pytest
 import torch
 
 from blockbyblock import load_pretrained
-from blockbyblock.data import number_names
+from blockbyblock.data import number_languages, number_names
+from blockbyblock.data.corpora import LANGUAGES
 from blockbyblock.evaluation import exact_matches
 from blockbyblock.pretrained import MODELS, model_card, pretrained_names
+from blockbyblock.text_classifier import TextClassifier
+from blockbyblock.text_generator import TextGenerator
+from blockbyblock.text_scores import accuracy
 from blockbyblock.training.recipe import from_values
+from blockbyblock.translator import Translator
 
-NAMES = ["en-de", "numbers-en-de"]
+NAMES = ["en", "en-de", "languages", "numbers-en-de"]
+LARGEST = {"en": 4_000_000, "languages": 1_000_000}  # bytes on disk
 
 
 def test_these_are_in_the_box():
@@ -23,7 +30,7 @@ def test_these_are_in_the_box():
 
 @pytest.mark.unhooked
 def test_another_is_refused_with_the_names_that_there_are():
-    with pytest.raises(ValueError, match="name='de-en' is not one of en-de, numbers-en-de"):
+    with pytest.raises(ValueError, match="name='de-en' is not one of en, en-de, languages, numbers-en-de"):
         load_pretrained("de-en")
 
 
@@ -76,6 +83,64 @@ def test_unseen_numbers_are_exactly_right():
     found = translator.translate([example.source for example in corpus.test], beam=1)
     # the aim of the recipe; on another processor a near tie may fall the other way
     assert exact_matches(found, [example.references for example in corpus.test]).share >= 0.99
+
+
+@pytest.mark.parametrize("name", LARGEST)
+def test_the_models_of_text_are_as_small_as_they_shall_be(name):
+    assert len((MODELS / f"{name}.safetensors").read_bytes()) <= LARGEST[name]
+
+
+def test_each_name_has_its_kind_of_model():
+    kinds = {name: type(load_pretrained(name)) for name in NAMES}
+    assert kinds == {
+        "en": TextGenerator,
+        "en-de": Translator,
+        "languages": TextClassifier,
+        "numbers-en-de": Translator,
+    }
+
+
+def test_the_language_model_names_whom_it_owes_and_its_text():
+    generator = load_pretrained("en")
+    for text in (generator.about["terms"], model_card("en")):
+        assert "CC BY 2.0" in text
+        assert "tatoeba.org and manythings.org/anki" in " ".join(text.split())  # a card has line breaks
+    [digest] = generator.about["sha256"].values()
+    assert digest in model_card("en")
+
+
+def test_a_text_is_continued_and_a_language_is_told_without_a_network_by_the_command():
+    outputs = []
+    for command in (["generate", "The cat"], ["classify", "einundzwanzig", "ventuno", "двадцать один"]):
+        command = [sys.executable, "-c", NO_NETWORK, command[0], "--threads", "1", *command[1:]]
+        outputs.append(subprocess.run(command, capture_output=True, timeout=120, check=True).stdout.decode())
+    [continued] = outputs[0].splitlines()
+    assert continued.startswith("The cat")
+    assert continued[-1] in ".!?"  # a whole sentence
+    labels = [line.split("\t")[0] for line in outputs[1].splitlines()]
+    assert labels == ["de", "it", "ru"]
+
+
+NO_NETWORK = """
+import socket, sys
+def refused(*_, **__):
+    raise AssertionError("the network was asked")
+socket.socket.connect = socket.create_connection = refused
+from blockbyblock.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_unseen_number_names_are_told_apart_as_the_card_says():
+    classifier = load_pretrained("languages")
+    corpus = from_values(classifier.about["recipe"]).load_corpus()
+    assert corpus.test == number_languages().test
+    assert classifier.labels == LANGUAGES
+    found = accuracy(classifier, *zip(*corpus.test, strict=True))
+    promised = re.search(r"int8: (\d+) of (\d+) right", model_card("languages"))
+    assert found.texts == int(promised[2])
+    # on another processor a near tie may fall the other way
+    assert abs(found.correct - int(promised[1])) <= 3
 
 
 def test_loading_draws_no_random_number():
