@@ -99,7 +99,7 @@ function build(model) {
     },
   })
   const nodes = [
-    hint("load the model and type a number in words. Then find a head that looks at the ending."),
+    hint("load the model and type a number in words. Then look through the heads: which token tells it?"),
     ...asker.nodes,
     scene,
     ...modelNotes(model),

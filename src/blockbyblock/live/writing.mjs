@@ -97,7 +97,7 @@ function build(model) {
     },
   })
   const nodes = [
-    hint("load the model, then choose a token, or draw one. Which text comes of a temperature of 2?"),
+    hint("load the model, then choose a token, or draw one. What does a temperature of 2 write?"),
     ...asker.nodes,
     text,
     settings.node,
