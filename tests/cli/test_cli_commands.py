@@ -508,7 +508,7 @@ def test_info_says_what_a_model_is(run, capsys):
     [
         (["translate", "--model", "nothing", "cat"], "no model 'nothing': neither a file or folder, nor one of"),
         (["translate", "--file", "nothing.txt", "--model", "MODEL"], "nothing.txt"),
-        (["translate", "cat", "--file", "x", "--model", "MODEL"], "either sentences or --file, not both"),
+        (["translate", "cat", "--file", "x", "--model", "MODEL"], "either texts or --file, not both"),
         (["translate", "cat", "--beam", "0", "--model", "MODEL"], "--beam 0"),
         (["translate", "--model", "MODEL", "--show-attention", "Where is the cat?"], "write sentences before it"),
         (["translate", "cat", "--threads", "0", "--model", "MODEL"], "--threads 0"),
