@@ -17,7 +17,7 @@ def add(commands: Any) -> None:
         run,
         "Say which class a text belongs to: those given, those of a file, or those of standard input.",
         """  blockbyblock classify "einundzwanzig"
-  blockbyblock classify "vingt et un" "ventuno" --top 3
+  blockbyblock classify "quarante-deux" "ventuno" --top 3
   blockbyblock classify --file texts.txt --model runs/mine > labels.txt
 
 A line in is a line out: the class, a tab and its probability, then the next ones asked for. A line that cannot be read

@@ -265,7 +265,7 @@ def number_languages(
     rows = [[LabelledText(names[language][place], language) for language in languages] for place in range(len(drawn))]
     cuts = ((0, train), (train, train + validation), (train + validation, len(drawn)))
     parts = [[text for row in rows[start:stop] for text in row] for start, stop in cuts]
-    return LabelledCorpus(f"names of {_span(numbers)}", languages, parts[0], parts[1], parts[2], NUM2WORDS)
+    return LabelledCorpus(f"names of {_span(numbers)}", languages, parts[0], parts[1], parts[2], terms=NUM2WORDS)
 
 
 def plain_text(

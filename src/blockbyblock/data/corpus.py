@@ -8,8 +8,23 @@ from blockbyblock.data.pairs import Example, LabelledText, Pair
 from blockbyblock.data.reading import ReadingReport
 
 
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """Where a text comes from: what every corpus tells besides itself.
+
+    Attributes:
+        terms: the licence, and the attribution that it asks for.
+        sha256: the hash of each file that was read, by its name.
+        reports: what was found in each file, and what was left out of it.
+    """
+
+    terms: str = ""
+    sha256: Mapping[str, str] = field(default_factory=dict)
+    reports: tuple[ReadingReport, ...] = ()
+
+
 @dataclass(frozen=True, repr=False)
-class Corpus:
+class Corpus(Origin):
     """A parallel text in three parts; nothing of validation and test may be used to train, the tokenizer included.
 
     Attributes:
@@ -19,9 +34,6 @@ class Corpus:
         train: pairs; a source with three translations stands here three times.
         validation: examples to choose by; each source stands once, with all its references.
         test: examples to report.
-        terms: the licence, and the attribution that it asks for.
-        sha256: the hash of each file that was read, by its name.
-        reports: what was found in each file, and what was left out of it.
     """
 
     name: str
@@ -30,9 +42,6 @@ class Corpus:
     train: Sequence[Pair]
     validation: Sequence[Example]
     test: Sequence[Example]
-    terms: str = ""
-    sha256: Mapping[str, str] = field(default_factory=dict)
-    reports: tuple[ReadingReport, ...] = ()
 
     def training_text(self) -> Iterator[str]:
         """Both sides of the training pairs: the only text from which a vocabulary may be made."""
@@ -51,7 +60,7 @@ class Corpus:
 
 
 @dataclass(frozen=True, repr=False)
-class TextCorpus:
+class TextCorpus(Origin):
     """Texts in three parts, for a language model; nothing of validation and test may be used to train.
 
     Attributes:
@@ -60,9 +69,6 @@ class TextCorpus:
         train: texts to learn from, each to be ended by the model.
         validation: texts to choose by.
         test: texts to report.
-        terms: the licence, and the attribution that it asks for.
-        sha256: the hash of each file that was read, by its name.
-        reports: what was found in each file, and what was left out of it.
     """
 
     name: str
@@ -70,9 +76,6 @@ class TextCorpus:
     train: Sequence[str]
     validation: Sequence[str]
     test: Sequence[str]
-    terms: str = ""
-    sha256: Mapping[str, str] = field(default_factory=dict)
-    reports: tuple[ReadingReport, ...] = ()
 
     def training_text(self) -> Iterator[str]:
         """The only text from which a vocabulary may be made."""
@@ -90,7 +93,7 @@ class TextCorpus:
 
 
 @dataclass(frozen=True, repr=False)
-class LabelledCorpus:
+class LabelledCorpus(Origin):
     """Texts with labels in three parts, for a classifier; nothing of validation and test may be used to train.
 
     Attributes:
@@ -99,9 +102,6 @@ class LabelledCorpus:
         train: texts to learn from.
         validation: texts to choose by.
         test: texts to report.
-        terms: the licence, and the attribution that it asks for.
-        sha256: the hash of each file that was read, by its name.
-        reports: what was found in each file, and what was left out of it.
     """
 
     name: str
@@ -109,9 +109,6 @@ class LabelledCorpus:
     train: Sequence[LabelledText]
     validation: Sequence[LabelledText]
     test: Sequence[LabelledText]
-    terms: str = ""
-    sha256: Mapping[str, str] = field(default_factory=dict)
-    reports: tuple[ReadingReport, ...] = ()
 
     def training_text(self) -> Iterator[str]:
         """The only text from which a vocabulary may be made."""
