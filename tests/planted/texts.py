@@ -199,4 +199,18 @@ FAULTS = (
         "",
         "cli/test_cli_texts.py::test_samples_of_a_line_follow_each_other",
     ),
+    Fault(
+        "the lower orders of an n-gram model count how often and not after what",
+        "experiments/ngrams",
+        "if following[tokens[end]] > 1 and",
+        "if False and",
+        "experiments/test_experiments_ngrams.py::test_a_lower_order_counts_after_how_many_tokens_and_not_how_often",
+    ),
+    Fault(
+        "what the discounts take away is given to nobody",
+        "experiments/ngrams",
+        "(kept + freed * estimate) / total",
+        "kept / total",
+        "experiments/test_experiments_ngrams.py::test_the_probabilities_after_a_context_sum_to_one",
+    ),
 )
