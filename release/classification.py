@@ -1,5 +1,6 @@
 """What the card of the classifier of number names tells of it."""
 
+import random
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 from blockbyblock.data import LabelledCorpus
 from blockbyblock.experiments import recorded
 from blockbyblock.experiments.number_languages import reachable
-from blockbyblock.text_classifier import TextClassifier
+from blockbyblock.text_classifier import Decision, TextClassifier
 from blockbyblock.text_scores import accuracy
 from release.tables import table
 
@@ -19,6 +20,7 @@ FAMILIES = {
     "Turkic": ("tr", "az"),
 }
 SHOWN = 30
+FOREIGN = ("hundred", "Where is the cat?", "xyz")
 Row = dict[str, Any]
 
 
@@ -30,19 +32,33 @@ def languages(name: str) -> dict[str, str]:
 def values(exact: TextClassifier, rounded: TextClassifier, corpus: LabelledCorpus) -> dict[str, Any]:
     """Accuracy beside the best reachable one, by training numbers beside a linear model, confusions, first answers."""
     texts, labels = [text for text, _ in corpus.test], [label for _, label in corpus.test]
-    shown = [*zip(texts, labels, rounded.classify(texts), strict=True)][:: len(texts) // SHOWN][:SHOWN]
+    decisions = rounded.classify(texts)
+    shown = random.Random(0).sample([*zip(texts, labels, decisions, strict=True)], SHOWN)
     answers = ((text, own, found.label, f"{found.probabilities[found.label]:.2f}") for text, own, found in shown)
     rows = best_by_validation(recorded("number_languages")["rows"])
+    wrong = [
+        f'"{text}" ({own}), {_said(found)}'
+        for text, own, found in zip(texts, labels, decisions, strict=True)
+        if found.label != own
+    ]
+    foreign = [f'"{text}", {_said(found)}' for text, found in zip(FOREIGN, rounded.classify(FOREIGN), strict=True)]
     models = (("float32", exact), ("int8", rounded))
     return {
         "scores": "\n".join(f"- {weights}: {accuracy(model, texts, labels)}" for weights, model in models),
         "lost": _lost(rows),
+        "wrong": f"{len(wrong)} of {len(texts)}",
+        "example": wrong[0],
+        "foreign": "; ".join(foreign),
         "reachable": f"{reachable(corpus.test)} of {len(texts)}",
         "curve": _curve(rows),
         "families": _families([row for row in rows if row["numbers"] == 50 and row["model"] == "[CLS]"]),
         "first": table(("name", "language", "answer", "probability"), answers),
         "classes": len(rounded.labels),
     }
+
+
+def _said(found: Decision) -> str:
+    return f"taken for {found.label} with probability {found.probabilities[found.label]:.2f}"
 
 
 def best_by_validation(rows: Iterable[Row]) -> list[Row]:

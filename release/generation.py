@@ -41,6 +41,7 @@ def values(exact: TextGenerator, rounded: TextGenerator, corpus: TextCorpus) -> 
         "first": table(("beginning", "text", "stands in the training text"), pairs),
         "known": f"{sum(known)} of {SHOWN}",
         "ended": f"{ends} of {SHOWN}",
+        "questions": f"{sum(text.startswith('Q:') for text in corpus.train):,} of {len(corpus.train):,}",
         "longest": rounded.model.config.max_length - 1,
         "answers": table(("beginning", "text"), zip(asked, answers, strict=True)),
     }

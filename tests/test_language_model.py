@@ -340,6 +340,17 @@ def test_a_text_as_long_as_the_model_is_read_and_a_longer_one_refused(options):
         net(ids(1, 1), cache)
 
 
+@pytest.mark.unhooked
+def test_a_refused_token_leaves_the_cache_as_it_was():
+    net, text = model().eval(), ids(1, 12)
+    cache = net.new_cache()
+    before = net(text[:, :11], cache)
+    with pytest.raises(ValueError, match="positions 11 to 12 do not lie"):
+        net(text[:, :2], cache)
+    assert cache.length == 11
+    torch.testing.assert_close(torch.cat((before, net(text[:, 11:], cache)), 1), net(text))
+
+
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_padding_does_not_count_towards_the_length(side):
     net, text = model(), ids(12)

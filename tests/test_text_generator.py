@@ -50,6 +50,13 @@ def test_the_seed_decides_and_neighbouring_seeds_share_nothing(generator):
     assert len({*shifted[0], *shifted[1]}) == 8  # text 2 of one seed is not text 1 of the next
 
 
+def test_texts_in_several_calls_get_what_they_would_in_one(generator):
+    texts = ["The cat", "I", "The cat", "The cat"]
+    whole = generator.generate(texts, seed=1, max_length=9)
+    assert generator.generate(texts[:1], seed=1, max_length=9) == whole[:1]
+    assert generator.generate(texts[1:], seed=1, max_length=9, place=1) == whole[1:]
+
+
 def test_without_a_seed_the_generator_of_torch_draws(generator):
     torch.manual_seed(3)
     first, second = (generator.generate(["The cat"], max_length=9) for _ in range(2))

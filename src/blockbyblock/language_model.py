@@ -51,8 +51,8 @@ class LanguageModelCache(DecoderCache):
         super().__init__(layers)
         self.real: Bool[Tensor, "batch key"] | None = None
 
-    def extend(self, real: Bool[Tensor, "batch new"]) -> Bool[Tensor, "batch key"]:
-        """Append which of the new positions hold a token; returns those of all positions so far.
+    def followed_by(self, real: Bool[Tensor, "batch new"]) -> Bool[Tensor, "batch key"]:
+        """Which of the positions so far, and of these new ones, hold a token. The cache stays as it is.
 
         Raises:
             ValueError: the batch has another size than what is held.
@@ -61,7 +61,6 @@ class LanguageModelCache(DecoderCache):
             if len(self.real) != len(real):
                 raise ValueError(f"the cache holds a batch of {len(self.real)}, the new tokens are one of {len(real)}")
             real = torch.cat((self.real, real), 1)
-        self.real = real
         return real
 
     def select(self, rows: Int[Tensor, "rows"]) -> None:
@@ -122,10 +121,11 @@ class LanguageModel(nn.Module):
         """What the output layer reads at each position; arguments and errors as for `forward`."""
         embedded = self.embedding(ids)
         cache = self.new_cache() if cache is None else cache
-        real = cache.extend(ids != self.config.pad_id)
+        real = cache.followed_by(ids != self.config.pad_id)
         new, key = ids.shape[1], real.shape[1]
         places = (real.cumsum(1) - 1).clamp(min=0)[:, key - new :]  # padding takes no place
         x = self.dropout(self.positions(embedded, places))
+        cache.real = real  # from here on nothing is refused: a text that is too long leaves the cache as it was
         mask = causal_mask(new, key, device=ids.device) & real[:, None, None, :]
         return self.decoder(x, mask, cache)
 

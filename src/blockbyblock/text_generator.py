@@ -70,6 +70,7 @@ class TextGenerator(TextModel):
         top_p: float | None = None,
         repetition_penalty: float = 1.0,
         seed: int | None = None,
+        place: int = 0,
     ) -> list[str]:
         """Continue texts by tokens drawn one after the other. Nothing but white space starts from nothing.
 
@@ -81,6 +82,7 @@ class TextGenerator(TextModel):
             top_p: the probability that the tokens that take part must reach.
             repetition_penalty: above 1 makes repetition rarer.
             seed: of the draws; the same seed and texts give the same result. Not given, torch's own generator draws.
+            place: of the first text among all, where they come in several calls: they get what they would in one.
 
         Returns:
             As many texts, in the same order, each with its beginning.
@@ -97,6 +99,7 @@ class TextGenerator(TextModel):
             top_p=top_p,
             repetition_penalty=repetition_penalty,
             seed=seed,
+            place=place,
         )
         return [text.strip() + self.tokenizer.decode(best.ids) for text, best in zip(texts, found, strict=True)]
 
@@ -110,12 +113,13 @@ class TextGenerator(TextModel):
         top_p: float | None = None,
         repetition_penalty: float = 1.0,
         seed: int | None = None,
+        place: int = 0,
     ) -> list[Hypothesis]:
         """What is written after each text, as ids; arguments and errors as for `generate`."""
         rows = self.encode_each(texts)
         first = int(torch.randint(2**63 - 1, ())) if seed is None else seed
         found: dict[int, Hypothesis] = {}
-        for places, prompts in self.batches(rows):
+        for rows_here, prompts in self.batches(rows):
             if temperature == 0 and repetition_penalty == 1:
                 written = greedy(self.model, prompts, max_length)
             else:
@@ -127,10 +131,10 @@ class TextGenerator(TextModel):
                     top_k=top_k if temperature else 1,
                     top_p=top_p,
                     repetition_penalty=repetition_penalty,
-                    seeds=[_seed(first, place) for place in places],  # its own, whatever it is batched with
+                    seeds=[_seed(first, place + row) for row in rows_here],  # its own, whatever it is batched with
                 )
-            found |= zip(places, written, strict=True)
-        return [found[place] for place in range(len(rows))]
+            found |= zip(rows_here, written, strict=True)
+        return [found[row] for row in range(len(rows))]
 
     @torch.inference_mode()
     def next_tokens(self, text: str, count: int = 10) -> NextTokens:

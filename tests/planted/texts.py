@@ -76,15 +76,15 @@ FAULTS = (
     Fault(
         "one seed for all texts",
         "text_generator",
-        "seeds=[_seed(first, place) for place in places]",
-        "seeds=[_seed(first, 0) for place in places]",
+        "seeds=[_seed(first, place + row) for row in rows_here]",
+        "seeds=[_seed(first, place) for row in rows_here]",
         "test_text_generator.py::test_each_text_has_in_a_batch_what_it_has_alone_by_its_place",
     ),
     Fault(
         "a seed by the place in the batch",
         "text_generator",
-        "seeds=[_seed(first, place) for place in places]",
-        "seeds=[_seed(first, place) for place in range(len(places))]",
+        "seeds=[_seed(first, place + row) for row in rows_here]",
+        "seeds=[_seed(first, place + row) for row in range(len(rows_here))]",
         "test_text_generator.py::test_each_text_has_in_a_batch_what_it_has_alone_by_its_place",
     ),
     Fault(
@@ -181,8 +181,8 @@ FAULTS = (
     Fault(
         "each chunk of a file drawn with the same seed",
         "cli/generate",
-        "seed=arguments.seed + read,",
-        "seed=arguments.seed,",
+        "place=continued,",
+        "place=0,",
         "cli/test_cli_texts.py::test_two_chunks_of_a_file_are_not_drawn_alike",
     ),
     Fault(
@@ -212,5 +212,19 @@ FAULTS = (
         "(kept + freed * estimate) / total",
         "kept / total",
         "experiments/test_experiments_ngrams.py::test_the_probabilities_after_a_context_sum_to_one",
+    ),
+    Fault(
+        "texts of a later call begin at the first place again",
+        "text_generator",
+        "_seed(first, place + row)",
+        "_seed(first, row)",
+        "test_text_generator.py::test_texts_in_several_calls_get_what_they_would_in_one",
+    ),
+    Fault(
+        "a refused text stays in the cache",
+        "language_model",
+        "        real = cache.followed_by(ids != self.config.pad_id)\n",
+        "        real = cache.real = cache.followed_by(ids != self.config.pad_id)\n",
+        "test_language_model.py::test_a_refused_token_leaves_the_cache_as_it_was",
     ),
 )

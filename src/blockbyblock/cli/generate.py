@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     check_positive(samples=arguments.samples)
     generator = open_model(arguments.model, TextGenerator)
     lines = given_lines(arguments.text, arguments.file)
-    refused = read = 0
+    refused = continued = 0
     for texts in chunks(lines, generator, typed=is_typed(arguments.text, arguments.file)):
         refused += texts.count(None)
         beginnings = [text for text in texts if text is not None for _ in range(arguments.samples)]
@@ -55,10 +55,11 @@ def run(arguments: argparse.Namespace) -> int:
                 top_k=arguments.top_k,
                 top_p=arguments.top_p,
                 repetition_penalty=arguments.repetition_penalty,
-                seed=arguments.seed + read,
+                seed=arguments.seed,
+                place=continued,  # so that a line gets the same, whether lines come one by one or many at once
             )
         )
-        read += len(texts)
+        continued += len(beginnings)
         for text in texts:
             for _ in range(arguments.samples):
                 print("" if text is None else printable(next(written)), flush=True)
