@@ -18,10 +18,7 @@ from blockbyblock.pretrained import MODELS
 from blockbyblock.text_generator import TextGenerator
 
 FILE = Path(str(MODELS)) / "en.safetensors"
-LIMITS = (
-    "It learned from short, everyday sentences and writes such ones. It knows no facts, and in a longer text it loses "
-    "the thread."
-)
+LIMITS = "It learned from short, everyday sentences, one by one, and writes one such sentence. It knows no facts."
 
 
 class WritingFigure(ModelFigure, SamplingFigure):
