@@ -192,4 +192,11 @@ FAULTS = (
         ".add(0.2)",
         "live/test_live_next_token.py::test_the_logits_are_the_models_and_in_its_order",
     ),
+    Fault(
+        "the largest logit is not subtracted before the exponential",
+        "live/distribution.mjs",
+        "Math.exp((logit - groups[0][0]) / temperature)",
+        "Math.exp(logit / temperature)",
+        "site/test_live.py::test_logits_beyond_every_exponential_are_sampled",
+    ),
 )
