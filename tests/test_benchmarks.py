@@ -159,7 +159,7 @@ def test_all_make_the_same_updates(monkeypatch):
     for by, step in training_steps(settings).items():
         results = [step(batch) for _ in range(5)]
         losses[by] = torch.stack(
-            [result.smoothed / result.tokens if isinstance(result, Update) else result for result in results]
+            [result.smoothed / result.predictions if isinstance(result, Update) else result for result in results]
         )
     assert list(losses) == OURS_AND_PEERS
     for peer in ("nn.Transformer", "Hugging Face Marian"):
@@ -176,7 +176,7 @@ def test_the_models_trained_are_copies():
     first = float(steps["nn.Transformer"](batch))
     for step in (steps["ours"], steps["Hugging Face Marian"]):
         result = step(batch)
-        loss = result.smoothed / result.tokens if isinstance(result, Update) else result
+        loss = result.smoothed / result.predictions if isinstance(result, Update) else result
         assert float(loss) == pytest.approx(first, rel=1e-5)
 
 

@@ -96,7 +96,7 @@ def longer():
 
 def records(folder):
     return [
-        {name: value for name, value in record.items() if name not in ("seconds", "tokens_per_second")}
+        {name: value for name, value in record.items() if name not in ("seconds", "predictions_per_second")}
         for record in read_log(folder / "log.jsonl")
     ]
 

@@ -104,8 +104,8 @@ FAULTS = (
     Fault(
         "tokens of this process only",
         "training/update",
-        "int(self.processes.sum(own_tokens)[0])",
-        "own_tokens",
+        "int(self.processes.sum(own)[0])",
+        "own",
         "training/test_training_update.py::test_two_processes_equal_one_with_the_joined_batch",
     ),
     Fault(

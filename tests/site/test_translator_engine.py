@@ -1,9 +1,10 @@
 """The engine of the translator in a real browser: the same tokens, numbers and translations as in Python.
 
-It runs with the model in the box, and with a tiny untrained one, whose sizes divide oddly.
+It runs with the model in the box, and with tiny ones whose sizes divide oddly, untrained or taught a few sentences.
 """
 
 import random
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -62,9 +63,10 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+def site(tmp_path_factory: pytest.TempPathFactory, taught_file: Path) -> Iterator[tuple[str, Path]]:
     folder = tmp_path_factory.mktemp("engine")
     files = [write(folder / "tiny.safetensors", tiny()), *([MODEL] if MODEL.is_file() else [])]
+    files.append(shutil.copy(taught_file, folder / "taught.safetensors"))
     save_portable(folder / "full.safetensors", tiny(), "float32")
     save_portable(folder / "loud.safetensors", loud(), "float32")
     translating.write_site(folder / "site", *files, *(folder / f"{name}.safetensors" for name in ("full", "loud")))
@@ -353,21 +355,25 @@ def test_held_out_sentences_are_translated_as_in_python(
     assert len(ties) <= count / 50  # a tie is rare: more of them are something else
 
 
+@pytest.mark.parametrize("name, ends, count", [("tiny", False, 4), ("taught", True, 12)])  # at the limit, and before it
 @pytest.mark.parametrize("beam, penalty", [(1, 0.6), (2, 0.0), (3, 2.0), (7, 0.6)])
-def test_beam_search_of_any_width_and_penalty(parts: Parts, beam: int, penalty: float) -> None:
-    page, translator = parts("tiny")
+def test_beam_search_of_any_width_and_penalty(
+    parts: Parts, name: str, ends: bool, count: int, beam: int, penalty: float
+) -> None:
+    page, translator = parts(name)
     search = """([texts, beam, penalty]) => texts.map(text => {
       let found
       const memory = translator.model.encode(translator.encode(text))
       for (found of beamSearch(translator.model, memory, { beam, penalty })) continue
       return found
     })"""
-    texts = held_out()[:12]
+    texts = held_out()[:count]
     for text, found in zip(texts, translating.call(page, search, [texts, beam, penalty]), strict=True):
         source = torch.tensor([translator.encode(text)])
         ((expected, *_),) = beam_search(translator.model, source, beam, penalty)
         assert found["score"] == pytest.approx(expected.score, abs=TIE)
         assert (tuple(found["ids"]), found["finished"]) == (expected.ids, expected.finished)
+        assert found["finished"] == ends
 
 
 def test_a_given_beginning_is_kept_and_counted(parts: Parts) -> None:

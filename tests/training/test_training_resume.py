@@ -26,7 +26,7 @@ def uninterrupted(tmp_path_factory):
 
 
 def without_times(record):
-    return {name: value for name, value in record.items() if name not in ("seconds", "tokens_per_second")}
+    return {name: value for name, value in record.items() if name not in ("seconds", "predictions_per_second")}
 
 
 @pytest.mark.parametrize("step", [1, 3, 4, 7, 11])

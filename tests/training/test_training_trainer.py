@@ -124,12 +124,12 @@ def test_the_log_holds_the_means_since_its_last_line(tmp_path, monkeypatch):
     lines = records(tmp_path, "train")
     assert [line["step"] for line in lines] == [3, 5]
     for line, part in zip(lines, (seen[:3], seen[3:]), strict=True):
-        tokens = sum(one.tokens for one in part)
-        assert line["loss"] == pytest.approx(sum(one.plain.item() for one in part) / tokens)
-        assert line["smoothed_loss"] == pytest.approx(sum(one.smoothed.item() for one in part) / tokens)
+        predictions = sum(one.predictions for one in part)
+        assert line["loss"] == pytest.approx(sum(one.plain.item() for one in part) / predictions)
+        assert line["smoothed_loss"] == pytest.approx(sum(one.smoothed.item() for one in part) / predictions)
         assert line["gradient_norm"] == pytest.approx(sum(one.gradient_norm.item() for one in part) / len(part))
         assert line["learning_rate"] == pytest.approx(1e-2)
-        assert line["tokens_per_second"] > 0
+        assert line["predictions_per_second"] > 0
     assert lines[0]["seconds"] < lines[1]["seconds"]
 
 
@@ -181,7 +181,7 @@ def test_progress_is_shown_where_asked_for(tmp_path, capsys):
     loud.train()
     shown = capsys.readouterr().err
     assert "2/2" in shown
-    assert "tokens/s" in shown
+    assert "predictions/s" in shown
 
 
 @pytest.mark.unhooked

@@ -62,8 +62,8 @@ def test_an_update_is_the_mean_loss_and_torchs_own_adam():
         loss.backward()
         optimizer.param_groups[0]["lr"] = rate
         optimizer.step()
-        assert update.tokens == (batch.target != 0).sum()
-        assert_close(update.smoothed / update.tokens, loss.detach(), **SAME)
+        assert update.predictions == (batch.target != 0).sum()
+        assert_close(update.smoothed / update.predictions, loss.detach(), **SAME)
         norm = torch.cat([parameter.grad.flatten() for parameter in twin.parameters()]).norm()
         assert_close(update.gradient_norm, norm, **SAME)
     for one, other in zip(updater.model.parameters(), twin.parameters(), strict=True):
@@ -77,7 +77,7 @@ def test_the_smoothing_is_that_of_the_choices(smoothing):
     update = make_updater(smoothing=smoothing).update([batch], 1e-3)
     logits = twin(batch.source, batch.decoder_input).flatten(0, 1).detach()
     criterion = torch.nn.CrossEntropyLoss(ignore_index=0, label_smoothing=smoothing)
-    assert_close(update.smoothed / update.tokens, criterion(logits, batch.target.flatten()), **SAME)
+    assert_close(update.smoothed / update.predictions, criterion(logits, batch.target.flatten()), **SAME)
 
 
 @pytest.mark.parametrize("count", [2, 3])
@@ -159,7 +159,7 @@ def take_part(rank: int, folder: Path, groups: list[weakref.ref]) -> None:
         batches = uneven_batches(4)
         update = updater.update(batches[rank::2], 1e-3)
         losses = processes.sum(update.smoothed.item(), update.plain.item())
-        result = {"losses": losses, "tokens": update.tokens, "norm": update.gradient_norm} | gradients(updater)
+        result = {"losses": losses, "tokens": update.predictions, "norm": update.gradient_norm} | gradients(updater)
         torch.save(result, folder / f"{rank}.pt")
 
         make_trainer(folder / "whole", processes=processes, validation=True).train()
@@ -204,7 +204,7 @@ def two_processes(tmp_path_factory):
 def test_two_processes_equal_one_with_the_joined_batch(two_processes):
     whole = make_updater()
     update = whole.update([join(uneven_batches(4))], 1e-3)
-    expected = {"tokens": update.tokens, "norm": update.gradient_norm} | gradients(whole)
+    expected = {"tokens": update.predictions, "norm": update.gradient_norm} | gradients(whole)
     for rank in (0, 1):
         found = torch.load(two_processes / f"{rank}.pt", weights_only=True)  # our own file, written above
         assert_close(found.pop("losses"), [update.smoothed.item(), update.plain.item()], **SAME)

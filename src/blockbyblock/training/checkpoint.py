@@ -38,7 +38,7 @@ class TrainingState:
         processes: how many take part.
         step: updates made.
         seconds: time spent, earlier parts of the run included.
-        best_loss: the least validation loss so far, in nats per token.
+        best_loss: the least validation loss so far, in nats per prediction.
         best_step: where it was measured.
         since_best: validations since then.
     """

@@ -18,9 +18,9 @@ def read_log(path: str | PathLike[str]) -> list[Record]:
         path: the file.
 
     Returns:
-        Each record has "kind" ("train" or "validation"), "step" and "loss" (nats per target token, without smoothing);
-        those of training also "smoothed_loss", "gradient_norm", "learning_rate", "epoch", "tokens_per_second" and
-        "seconds".
+        Each record has "kind" ("train" or "validation"), "step" and "loss" (nats per prediction, without smoothing:
+        per target token, or per text of a classifier); those of training also "smoothed_loss", "gradient_norm",
+        "learning_rate", "epoch", "predictions_per_second" and "seconds".
 
     Raises:
         FileNotFoundError: there is no such file.

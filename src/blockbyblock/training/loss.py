@@ -13,13 +13,14 @@ from blockbyblock.data import Batch
 
 
 class LossSums(NamedTuple):
-    """Sums over the target tokens of a batch, padding left out; divide by the number of tokens to report them.
+    """Sums over the predictions of a batch; divide by their number to report them.
 
-    Sums and not means, so that batches can be joined: the mean over several is the sum of sums over the sum of tokens.
+    A prediction is a target token that is no padding, or a text of a classifier. Sums and not means, so that batches
+    can be joined: the mean over several is the sum of the sums over the sum of the predictions.
 
     Attributes:
         smoothed: with label smoothing, in nats; what training differentiates.
-        plain: without smoothing, in nats; what is reported. exp(plain / tokens) is the perplexity.
+        plain: without smoothing, in nats; what is reported. exp(plain / predictions) is the perplexity.
     """
 
     smoothed: Float[Tensor, ""]

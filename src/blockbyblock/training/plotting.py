@@ -43,7 +43,7 @@ def plot_log(path: str | PathLike[str]) -> "Figure":
                 marker="o",
                 label="validation",
             )
-        losses.set(ylabel="loss (nats per token)", ylim=(0, None))
+        losses.set(ylabel="loss (nats per prediction)", ylim=(0, None))
         losses.legend()
         rates.plot(steps, [record["learning_rate"] for record in train], color=colour("muted"), linestyle="-")
         rates.set(xlabel="step", ylabel="learning rate", ylim=(0, None))

@@ -41,7 +41,7 @@ class Outcome:
         reason: all steps made; no better validation loss for `patience` checkpoints; `until` reached; or Ctrl-C or
             SIGTERM.
         step: updates made, in all.
-        best_loss: the least validation loss, in nats per token; None without validation.
+        best_loss: the least validation loss, in nats per prediction; None without validation.
         best: the checkpoint with that loss.
         averaged: the file with the averaged weights; None where training is to go on.
     """
@@ -185,7 +185,7 @@ class Trainer:
                 epoch=self._state.batches.epoch,
                 seconds=self._state.seconds,
             )
-        bar.set_postfix_str(f"loss {means['loss']:.3f}, {means['tokens_per_second']:,.0f} tokens/s")
+        bar.set_postfix_str(f"loss {means['loss']:.3f}, {means['predictions_per_second']:,.0f} predictions/s")
 
     def _validate(self, log: TrainingLog | None) -> None:
         if self.validation is None:

@@ -23,16 +23,16 @@ class Update(NamedTuple):
     """What an update saw. Tensors stay on their device, so that a GPU need not wait for them.
 
     Attributes:
-        smoothed: the loss that was differentiated, a sum over the tokens of this process.
+        smoothed: the loss that was differentiated, a sum over the predictions of this process.
         plain: the same without smoothing.
         gradient_norm: of all parameters together, before clipping.
-        tokens: target tokens of all processes, padding left out.
+        predictions: of all processes: target tokens, padding left out, or the texts of a classifier.
     """
 
     smoothed: Float[Tensor, ""]
     plain: Float[Tensor, ""]
     gradient_norm: Float[Tensor, ""]
-    tokens: int
+    predictions: int
 
 
 def autocast(device: torch.device, fast: bool) -> torch.autocast:
@@ -43,7 +43,7 @@ def autocast(device: torch.device, fast: bool) -> torch.autocast:
 class Updater:
     """A model with its optimizer, updated one step at a time.
 
-    The gradient is that of the mean loss per target token over all batches of the update, those of the other processes
+    The gradient is that of the mean loss per prediction over all batches of the update, those of the other processes
     too. So it does not depend on how the same sentences are cut into batches or shared among processes: a short batch
     does not weigh as much as a long one.
 
@@ -77,20 +77,20 @@ class Updater:
         Raises:
             ValueError: the targets hold nothing but padding.
         """
-        own_tokens = sum(batch.predictions for batch in batches)
-        tokens = int(self.processes.sum(own_tokens)[0])
-        if not tokens:
+        own = sum(batch.predictions for batch in batches)
+        predictions = int(self.processes.sum(own)[0])
+        if not predictions:
             raise ValueError("the targets of an update hold nothing but padding")
         self.optimizer.zero_grad(set_to_none=True)
-        sums = [self._backward(batch, tokens, last=batch is batches[-1]) for batch in batches]
+        sums = [self._backward(batch, predictions, last=batch is batches[-1]) for batch in batches]
         gradient_norm = self._clip()
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
         self.optimizer.step()
         smoothed, plain = (torch.stack(losses).sum() for losses in zip(*sums, strict=True))
-        return Update(smoothed, plain, gradient_norm, tokens)
+        return Update(smoothed, plain, gradient_norm, predictions)
 
-    def _backward(self, batch: Batch, tokens: int, last: bool) -> LossSums:
+    def _backward(self, batch: Batch, predictions: int, last: bool) -> LossSums:
         """Add the gradient of one batch; the processes exchange theirs with the last one."""
         batch = batch.to(self.processes.device)
         exchange = nullcontext() if last or self._distributed is None else self._distributed.no_sync()
@@ -99,7 +99,7 @@ class Updater:
                 logits = self._network(*batch.inputs)
             loss = batch_loss(logits, batch, self.config.smoothing)
             # DistributedDataParallel takes the mean over the processes; times their number it is the sum.
-            (loss.smoothed * (self.processes.count / tokens)).backward()
+            (loss.smoothed * (self.processes.count / predictions)).backward()
         return LossSums(loss.smoothed.detach(), loss.plain)
 
     def _clip(self) -> Tensor:
@@ -115,7 +115,7 @@ class Tally:
     """What has been seen since the last line of the log."""
 
     updates: int = 0
-    tokens: int = 0
+    predictions: int = 0
     smoothed: Any = 0.0
     plain: Any = 0.0
     gradient_norm: Any = 0.0
@@ -124,13 +124,13 @@ class Tally:
     def add(self, update: Update) -> None:
         """Count one update."""
         self.updates += 1
-        self.tokens += update.tokens
+        self.predictions += update.predictions
         self.smoothed = self.smoothed + update.smoothed
         self.plain = self.plain + update.plain
         self.gradient_norm = self.gradient_norm + update.gradient_norm
 
     def means(self, processes: Processes) -> dict[str, float]:
-        """Losses per token in nats, the norm per update, and tokens per second, over all processes.
+        """Losses per prediction in nats, the norm per update, and predictions per second, over all processes.
 
         Raises:
             FloatingPointError: a loss or a gradient is not a number.
@@ -139,12 +139,12 @@ class Tally:
         gradient_norm = float(self.gradient_norm) / self.updates
         if not math.isfinite(smoothed + plain + gradient_norm):
             raise FloatingPointError(
-                f"the training has diverged: loss {smoothed / self.tokens}, norm of the gradient {gradient_norm}; try "
-                "a lower learning rate, a longer warm-up, or clip_norm"
+                f"the training has diverged: loss {smoothed / self.predictions}, norm of the gradient {gradient_norm}; "
+                "try a lower learning rate, a longer warm-up, or clip_norm"
             )
         return {
-            "loss": plain / self.tokens,
-            "smoothed_loss": smoothed / self.tokens,
+            "loss": plain / self.predictions,
+            "smoothed_loss": smoothed / self.predictions,
             "gradient_norm": gradient_norm,
-            "tokens_per_second": self.tokens / (time.perf_counter() - self.started),
+            "predictions_per_second": self.predictions / (time.perf_counter() - self.started),
         }

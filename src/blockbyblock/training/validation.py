@@ -11,9 +11,9 @@ from blockbyblock.training.update import autocast
 
 @torch.no_grad()
 def validation_loss(model: Model, batches: Batches, processes: Processes, *, fast: bool = False) -> float:
-    """Cross-entropy per target token, in nats, without smoothing and without dropout; exp of it is the perplexity.
+    """Cross-entropy per prediction, in nats, without smoothing and without dropout; exp of it is the perplexity.
 
-    Of a classifier: per text.
+    A prediction is one target token, or one text of a classifier.
 
     Args:
         model: on the device of this process; evaluated in evaluation mode, and gets its mode back.
@@ -26,15 +26,15 @@ def validation_loss(model: Model, batches: Batches, processes: Processes, *, fas
     """
     training = model.training
     model.eval()
-    total, tokens = torch.zeros((), device=processes.device), 0
+    total, predictions = torch.zeros((), device=processes.device), 0
     for batch in batches.epoch(0):
-        tokens += batch.predictions
+        predictions += batch.predictions
         batch = batch.to(processes.device)
         with autocast(processes.device, fast):
             logits = model(*batch.inputs)
         total = total + batch_loss(logits, batch, smoothing=0.0).plain
     model.train(training)
-    loss, count = processes.sum(float(total), tokens)
+    loss, count = processes.sum(float(total), predictions)
     if not count:
         raise ValueError("there is no text to validate on")
     return loss / count
