@@ -53,6 +53,13 @@ FAULTS = (
         "test_language_model.py::test_padding_is_hidden_from_every_token",
     ),
     Fault(
+        "the padding of a prompt counts towards the limit",
+        "decoding",
+        "max_length or longest) for length in lengths.tolist()]",
+        "max_length or longest) for length in [source.shape[1]] * len(source)]",
+        "test_continuation.py::test_a_continuation_ends_where_the_model_ends",
+    ),
+    Fault(
         "the padding of a prompt forgotten at the next step",
         "language_model",
         "            real = torch.cat((self.real, real), 1)\n",

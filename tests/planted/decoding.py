@@ -133,8 +133,8 @@ FAULTS = (
     Fault(
         "padding of the input counts towards the limit",
         "decoding",
-        "for length in lengths.tolist()]",
-        "for length in [source.shape[1]] * len(source)]",
+        "for n in lengths.tolist()]",
+        "for n in [source.shape[1]] * len(source)]",
         "test_decoding.py::test_an_output_ends_at_the_limit",
     ),
     Fault(

@@ -90,15 +90,15 @@ FAULTS = (
     Fault(
         "mean of means when accumulating",
         "training/update",
-        "(self.processes.count / tokens)",
-        "(self.processes.count / max(1, int((batch.target != pad_id).sum())))",
+        "(self.processes.count / predictions)",
+        "(self.processes.count / max(1, batch.predictions))",
         "training/test_training_update.py::test_accumulated_batches_equal_one_large_batch",
     ),
     Fault(
         "gradient averaged over processes",
         "training/update",
-        "(self.processes.count / tokens)",
-        "(1 / tokens)",
+        "(self.processes.count / predictions)",
+        "(1 / predictions)",
         "training/test_training_update.py::test_two_processes_equal_one_with_the_joined_batch",
     ),
     Fault(
