@@ -131,7 +131,7 @@ def shares(weights: Tensor, links: Tensor) -> Tensor:
 def train_block(
     d_model: int, hidden: int, with_output: bool, *, steps: int = 250, runs: int = 10
 ) -> tuple[Tensor, int]:
-    """Train one block, with W_O or without, to return a token's own numbers and those of its two partners.
+    """Train one block, with W_O or without, to return a token's own numbers and those of its first partner.
 
     Attention with four heads, Add & Norm, feed-forward, Add & Norm, and a linear layer; the tokens come into it through
     a fixed random matrix.
